@@ -1,0 +1,5 @@
+//! c
+/// run
+pub fn run() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}

@@ -1,0 +1,2 @@
+//! (to come) raw -> checked; reload.
+pub mod checked;

@@ -1,0 +1,19 @@
+//! Passeur, a reverse proxy for Nextcloud: it carries web, WebDAV, CalDAV and CardDAV traffic
+//! unchanged, guides newcomers, and hands over what leavers own.
+//!
+//! Start reading at `docs/life-of-a-request.md`; everything is put together in [`cli`].
+
+pub mod admin;
+pub mod body;
+pub mod cli;
+pub mod config;
+pub mod dav;
+pub mod demo;
+pub mod gateway;
+pub mod intercept;
+pub mod listen;
+pub mod observe;
+pub mod site;
+pub mod tls;
+pub mod upstream;
+pub mod worker;

@@ -1,0 +1,108 @@
+//! Opens a connection to a target and starts HTTP on it.
+//!
+//! The connection's task runs on the worker that opened it. A connection that breaks ends its
+//! task; senders notice by `is_closed`.
+
+use std::future::Future;
+use std::time::Duration;
+
+use hyper::client::conn::{http1, http2};
+use hyper::rt::{Read, Write};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::Error;
+use super::pool::{Sender, Slot};
+use crate::config::checked::{Target, TargetAddress};
+use crate::tls::ClientTls;
+
+/// Read buffer limit of a connection: bodies pass in pieces of at most this size.
+const BUFFER: usize = 256 << 10;
+/// Receive window of an HTTP/2 stream and connection from an origin, which is near.
+const H2_WINDOW: u32 = 2 << 20;
+
+/// Opens connections to one target.
+pub(super) struct Connector {
+    pub(super) target: Target,
+    pub(super) tls: Option<ClientTls>,
+    pub(super) timeout: Duration,
+}
+
+impl Connector {
+    /// A ready sender; `slot` is held by the connection as long as it is open.
+    pub(super) async fn open(&self, slot: Slot) -> Result<Sender, Error> {
+        tokio::time::timeout(self.timeout, self.open_now(slot))
+            .await
+            .unwrap_or(Err(Error::ConnectTimeout))
+    }
+
+    async fn open_now(&self, slot: Slot) -> Result<Sender, Error> {
+        match &self.target.address {
+            TargetAddress::Unix(path) => {
+                let stream = UnixStream::connect(path).await.map_err(Error::Connect)?;
+                self.start(TokioIo::new(stream), slot).await
+            }
+            TargetAddress::Tcp { host, port } => {
+                let tcp =
+                    TcpStream::connect((host.as_str(), *port)).await.map_err(Error::Connect)?;
+                tcp.set_nodelay(true).map_err(Error::Connect)?;
+                match &self.tls {
+                    None => self.start(TokioIo::new(tcp), slot).await,
+                    Some(tls) => {
+                        let stream = tls.connect(host, tcp).await.map_err(Error::Connect)?;
+                        self.start(TokioIo::new(stream), slot).await
+                    }
+                }
+            }
+        }
+    }
+
+    async fn start<I>(&self, io: I, slot: Slot) -> Result<Sender, Error>
+    where
+        I: Read + Write + Unpin + Send + 'static,
+    {
+        if self.target.http2 {
+            let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .initial_stream_window_size(H2_WINDOW)
+                .initial_connection_window_size(H2_WINDOW * 4)
+                .keep_alive_interval(Duration::from_secs(30))
+                .handshake(io)
+                .await
+                .map_err(Error::Handshake)?;
+            run(connection, slot);
+            return Ok(Sender::Http2(sender));
+        }
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(BUFFER)
+            .handshake(io)
+            .await
+            .map_err(Error::Handshake)?;
+        run(connection.with_upgrades(), slot);
+        Ok(Sender::Http1(sender))
+    }
+}
+
+fn run(connection: impl Future<Output = Result<(), hyper::Error>> + Send + 'static, slot: Slot) {
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error = %Chain(&error), "upstream connection ended");
+        }
+        drop(slot);
+    });
+}
+
+/// Shows an error with its causes in one line.
+pub(super) struct Chain<'a>(pub(super) &'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
