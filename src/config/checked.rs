@@ -330,7 +330,7 @@ impl Site {
             answer_well_known: false,
             http2: true,
             hsts: None,
-            security_headers: true,
+            security_headers: false,
             owners: Vec::new(),
         }
     }

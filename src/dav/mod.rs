@@ -1,1 +1,5 @@
-//! (to come)
+//! dav
+pub mod destination;
+pub mod etag;
+pub mod multistatus;
+pub mod path;

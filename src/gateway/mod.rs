@@ -1,1 +1,107 @@
-//! (to come)
+//! What happens to a request between the client's connection and the origin's, in one place:
+//!
+//! 1. [`receive`] finds the site by host, refuses what is ambiguous, and makes an [`Exchange`].
+//! 2. [`fields`] drops what a client must not say and sets the forwarding fields.
+//! 3. The stack, a list of tower layers given by the assembly, ends in the [`Origin`].
+//! 4. [`fields`] cleans the answer; [`Recorded`](record::Recorded) counts it until its last byte.
+//!
+//! Invariant: what no layer asks for passes byte for byte, the request target included, and is
+//! neither parsed nor delayed. Every refusal is an answer with a reason and a request id.
+
+mod exchange;
+pub mod fields;
+mod origin;
+mod receive;
+mod record;
+mod refusal;
+mod tunnel;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use ipnet::IpNet;
+use tower::Service;
+
+pub use exchange::{Exchange, RequestId};
+pub use origin::Origin;
+pub use record::Recorded;
+pub use refusal::{Asker, Refusal};
+
+use crate::body::Body;
+use crate::listen::Connection;
+use crate::observe::access::AccessLog;
+use crate::site::Table;
+use receive::Received;
+use record::Record;
+
+/// What all requests share.
+pub struct Shared {
+    /// The sites; swapped by a reload.
+    pub table: ArcSwap<Table>,
+    /// Settings that hold for all sites; swapped by a reload.
+    pub settings: ArcSwap<Settings>,
+    /// Where finished exchanges are written.
+    pub access_log: ArcSwap<Option<AccessLog>>,
+    /// Requests for hosts that no site has.
+    pub unknown_hosts: std::sync::atomic::AtomicU64,
+}
+
+/// Settings that hold for all sites.
+pub struct Settings {
+    /// Peers whose forwarding fields are believed.
+    pub trusted_hops: Vec<IpNet>,
+    /// How long a client may pause within its body.
+    pub client_stall: std::time::Duration,
+    /// The port of HTTPS, if plain requests may be sent there.
+    pub https_port: Option<u16>,
+    /// Whether a certificate covers a host name.
+    pub has_certificate: Box<dyn Fn(&str) -> bool + Send + Sync>,
+}
+
+/// The entry: one clone serves one worker.
+#[derive(Clone)]
+pub struct Gateway<S> {
+    shared: Arc<Shared>,
+    stack: S,
+}
+
+impl<S> Gateway<S>
+where
+    S: Service<Exchange, Response = Response<Body>, Error = Refusal> + Clone,
+{
+    /// A gateway whose exchanges go through `stack`.
+    pub fn new(shared: Arc<Shared>, stack: S) -> Self {
+        Self { shared, stack }
+    }
+
+    /// Answers one request.
+    pub async fn answer(
+        &self,
+        connection: &Connection,
+        request: Request<Incoming>,
+    ) -> Response<Recorded> {
+        let mut record = Record::begin(&self.shared, connection, &request);
+        let asker = Asker::of(&request);
+        let settings = self.shared.settings.load();
+        let received = receive::receive(&self.shared, &settings, connection, request, &mut record);
+        drop(settings);
+        let answer = match received {
+            Ok(Received::Exchange(exchange)) => {
+                let secure = exchange.secure;
+                record.waits();
+                match self.stack.clone().call(*exchange).await {
+                    Ok(mut response) => {
+                        fields::clean_answer(&mut response, record.site(), secure);
+                        response
+                    }
+                    Err(refusal) => record.refused(refusal, &asker),
+                }
+            }
+            Ok(Received::Answer(response)) => response,
+            Err(refusal) => record.refused(refusal, &asker),
+        };
+        record.answered(answer)
+    }
+}

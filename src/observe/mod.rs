@@ -1,1 +1,4 @@
-//! (to come)
+//! What operators see: metrics, the access log, and diagnostics.
+
+pub mod access;
+pub mod metrics;

@@ -86,23 +86,21 @@ impl Connector {
 fn run(connection: impl Future<Output = Result<(), hyper::Error>> + Send + 'static, slot: Slot) {
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::debug!(error = %Chain(&error), "upstream connection ended");
+            tracing::debug!(error = causes(&error), "upstream connection ended");
         }
         drop(slot);
     });
 }
 
-/// Shows an error with its causes in one line.
-pub(super) struct Chain<'a>(pub(super) &'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(cause) = source {
-            write!(f, ": {cause}")?;
-            source = cause.source();
-        }
-        Ok(())
+/// An error with its causes, in one line.
+#[must_use]
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
     }
+    text
 }

@@ -86,6 +86,11 @@ impl Group {
         Ok(response)
     }
 
+    /// Whether any request is on its way.
+    pub fn is_busy(&self) -> bool {
+        self.targets.iter().any(|target| target.in_flight() > 0)
+    }
+
     /// Closes connections that have been idle for too long.
     pub fn prune(&self) {
         for target in &self.targets {

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+pub use connect::causes;
 pub use group::Group;
 pub use health::{Health, State as HealthState};
 pub use target::Upstream;

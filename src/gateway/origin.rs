@@ -1,0 +1,82 @@
+//! The end of the stack: sends an exchange to the site's upstream, or to that of a route.
+//!
+//! A WebSocket is tunnelled only after the origin's own 101 (A50, A51); any other answer to an
+//! upgrade goes on as plain HTTP.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::{CONNECTION, HOST, UPGRADE};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use tower::Service;
+
+use super::{Exchange, Refusal, fields, tunnel};
+use crate::body::Body;
+use crate::site::Route;
+use crate::upstream::Group;
+
+/// Sends exchanges to where they belong.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Origin;
+
+impl Service<Exchange> for Origin {
+    type Response = Response<Body>;
+    type Error = Refusal;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Refusal>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, exchange: Exchange) -> Self::Future {
+        Box::pin(send(exchange))
+    }
+}
+
+async fn send(mut exchange: Exchange) -> Result<Response<Body>, Refusal> {
+    let group = match exchange.site.route(exchange.request.uri().path()) {
+        None => Arc::clone(&exchange.site.upstream),
+        Some(route) => {
+            strip(&mut exchange.request, route)?;
+            Arc::clone(&route.upstream)
+        }
+    };
+    if group.config().rewrite_host
+        && let Some(host) = exchange.request.headers_mut().get(HOST).cloned()
+    {
+        exchange.request.headers_mut().insert(&fields::X_FORWARDED_HOST, host);
+    }
+    match exchange.upgrade.take() {
+        None => Ok(group.send(exchange.request).await?),
+        Some(client) => {
+            let headers = exchange.request.headers_mut();
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            let mut response = group.send(exchange.request).await?;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                let origin = hyper::upgrade::on(&mut response);
+                tunnel::open(client, origin, websocket_idle(&group));
+            }
+            Ok(response)
+        }
+    }
+}
+
+fn websocket_idle(group: &Group) -> std::time::Duration {
+    group.config().websocket_idle
+}
+
+/// Cuts the route's prefix from the target; what follows stays as it is.
+fn strip(request: &mut Request<Body>, route: &Route) -> Result<(), Refusal> {
+    if !route.strip_prefix {
+        return Ok(());
+    }
+    let prefix = route.prefix.strip_suffix('/').unwrap_or(&route.prefix);
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let rest = target.strip_prefix(prefix).unwrap_or(target);
+    let rest = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
+    *request.uri_mut() = Uri::try_from(rest).map_err(|_| Refusal::bad_target())?;
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! Assembling a chunked upload can take the origin minutes. Clients lose patience, or the network
+//! drops them, and they send the same `MOVE …/uploads/USER/ID/.file` again while the first still
+//! runs: the origin answers 423, the client starts the whole upload anew (A29).
+//!
+//! Here the first MOVE runs to its end whether its client stays or not, and every repetition waits
+//! for the same answer. An answer that nobody was there to take is kept for a while.
+//!
+//! Invariant: a repetition joins only if it carries the same credentials and goes to the same
+//! destination; anybody else's request goes to the origin and is judged there.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use tokio::sync::watch;
+
+use super::{Answer, Inner, Rule};
+use crate::body::{Body, Side};
+use crate::gateway::{Asker, Exchange, Refusal, RequestId};
+
+/// The answer to a MOVE is a few hundred bytes; more is not kept.
+const ANSWER_BYTES: usize = 64 << 10;
+/// How long an answer waits for a client that left.
+const KEEP_ANSWER: Duration = Duration::from_secs(600);
+/// Answers kept at a time.
+const KEPT_ANSWERS: usize = 4096;
+/// Who asks.
+const CREDENTIALS: [&str; 4] =
+    ["authorization", "cookie", "xauthorization", "authorization-app-api"];
+
+#[derive(Clone, Default)]
+pub(super) struct Join {
+    running: Arc<Mutex<HashMap<Key, watch::Receiver<Option<Outcome>>>>>,
+}
+
+/// Which MOVE it is, and who asks.
+#[derive(Clone, Eq, Hash, PartialEq)]
+struct Key {
+    site: String,
+    target: String,
+    destination: Option<HeaderValue>,
+    credentials: Vec<HeaderValue>,
+}
+
+/// What came of it, for as many as ask.
+#[derive(Clone)]
+struct Outcome {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Rule for Join {
+    fn wants(&self, exchange: &Exchange) -> bool {
+        let path = exchange.request.uri().path();
+        exchange.site.config.dav.join_moves
+            && exchange.request.method().as_str() == "MOVE"
+            && path.ends_with("/.file")
+            && path.contains("/dav/uploads/")
+            && exchange.request.body().is_empty()
+    }
+
+    async fn carry<S: Inner>(self, exchange: Exchange, mut inner: S) -> Answer {
+        let key = Key::of(&exchange);
+        let mut outcome = match self.find(&key) {
+            Found::Running(outcome) => {
+                exchange.site.metrics.repairs().count("move_joined");
+                outcome
+            }
+            Found::Nothing => self.start(key.clone(), exchange, inner),
+            Found::NoRoom => return inner.call(exchange).await,
+        };
+        let answer = match outcome.wait_for(Option::is_some).await {
+            Ok(answer) => answer.clone(),
+            Err(_ended_without) => None,
+        };
+        self.forget(&key, &outcome);
+        answer.map(Outcome::into_response).ok_or_else(broken)
+    }
+}
+
+/// What is known of a MOVE.
+enum Found {
+    Running(watch::Receiver<Option<Outcome>>),
+    Nothing,
+    NoRoom,
+}
+
+impl Join {
+    fn find(&self, key: &Key) -> Found {
+        let running = self.lock();
+        match running.get(key) {
+            Some(outcome) => Found::Running(outcome.clone()),
+            None if running.len() >= KEPT_ANSWERS => Found::NoRoom,
+            None => Found::Nothing,
+        }
+    }
+
+    /// Runs a MOVE in a task of its own.
+    fn start<S: Inner>(
+        &self,
+        key: Key,
+        exchange: Exchange,
+        mut inner: S,
+    ) -> watch::Receiver<Option<Outcome>> {
+        let (done, outcome) = watch::channel(None);
+        self.lock().insert(key.clone(), outcome.clone());
+        let (join, kept, id) = (self.clone(), outcome.clone(), exchange.id);
+        let call = inner.call(exchange);
+        tokio::spawn(async move {
+            let _ = done.send(Some(Outcome::of(call.await, id).await));
+            // Whoever takes the answer forgets it; this is for the case that nobody does.
+            tokio::time::sleep(KEEP_ANSWER).await;
+            join.forget(&key, &kept);
+        });
+        outcome
+    }
+
+    fn forget(&self, key: &Key, outcome: &watch::Receiver<Option<Outcome>>) {
+        let mut running = self.lock();
+        if running.get(key).is_some_and(|known| known.same_channel(outcome)) {
+            running.remove(key);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, watch::Receiver<Option<Outcome>>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Key {
+    fn of(exchange: &Exchange) -> Self {
+        let headers = exchange.request.headers();
+        let credentials = CREDENTIALS.iter().flat_map(|name| headers.get_all(*name)).cloned();
+        Self {
+            // Not only the site: instances of a wildcard site share its name.
+            site: format!("{} {}", exchange.site.config.name, exchange.authority),
+            target: exchange.request.uri().to_string(),
+            destination: headers.get("destination").cloned(),
+            credentials: credentials.collect(),
+        }
+    }
+}
+
+impl Outcome {
+    async fn of(answer: Answer, id: RequestId) -> Self {
+        let answer = answer.unwrap_or_else(|refusal| refusal.into_response(Asker::Dav, id));
+        let (head, body) = answer.into_parts();
+        match Limited::new(body, ANSWER_BYTES).collect().await {
+            Ok(body) => Self { status: head.status, headers: head.headers, body: body.to_bytes() },
+            Err(_) => {
+                let answer = broken().into_response(Asker::Dav, id);
+                let (head, _) = answer.into_parts();
+                Self { status: head.status, headers: head.headers, body: Bytes::new() }
+            }
+        }
+    }
+
+    fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+}
+
+fn broken() -> Refusal {
+    let message = "The upload was assembled, but the answer was lost. Please look at the file.";
+    Refusal {
+        side: Side::Upstream,
+        ..Refusal::client(StatusCode::BAD_GATEWAY, "move_answer_lost", message)
+    }
+}
