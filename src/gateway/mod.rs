@@ -69,7 +69,7 @@ pub struct Gateway<S> {
 
 impl<S> Gateway<S>
 where
-    S: Service<Exchange, Response = Response<Body>, Error = Refusal> + Clone,
+    S: Service<Box<Exchange>, Response = Response<Body>, Error = Refusal> + Clone,
 {
     /// A gateway whose exchanges go through `stack`.
     pub fn new(shared: Arc<Shared>, stack: S) -> Self {
@@ -91,7 +91,7 @@ where
             Ok(Received::Exchange(exchange)) => {
                 let secure = exchange.secure;
                 record.waits();
-                match self.stack.clone().call(*exchange).await {
+                match self.stack.clone().call(exchange).await {
                     Ok(mut response) => {
                         fields::clean_answer(&mut response, record.site(), secure);
                         response

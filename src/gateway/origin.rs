@@ -21,7 +21,7 @@ use crate::upstream::Group;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Origin;
 
-impl Service<Exchange> for Origin {
+impl Service<Box<Exchange>> for Origin {
     type Response = Response<Body>;
     type Error = Refusal;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Refusal>> + Send>>;
@@ -30,12 +30,12 @@ impl Service<Exchange> for Origin {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, exchange: Exchange) -> Self::Future {
+    fn call(&mut self, exchange: Box<Exchange>) -> Self::Future {
         Box::pin(send(exchange))
     }
 }
 
-async fn send(mut exchange: Exchange) -> Result<Response<Body>, Refusal> {
+async fn send(mut exchange: Box<Exchange>) -> Result<Response<Body>, Refusal> {
     let group = match exchange.site.route(exchange.request.uri().path()) {
         None => Arc::clone(&exchange.site.upstream),
         Some(route) => {

@@ -20,7 +20,7 @@ impl Rule for Guard {
                 .is_some_and(|depth| depth.as_bytes().eq_ignore_ascii_case(b"infinity"))
     }
 
-    async fn carry<S: Inner>(self, _exchange: Exchange, _inner: S) -> Answer {
+    async fn carry<S: Inner>(self, _exchange: Box<Exchange>, _inner: S) -> Answer {
         let message = "This folder can only be listed level by level.";
         Err(Refusal {
             condition: Some("propfind-finite-depth"),

@@ -24,7 +24,7 @@ impl Rule for Guard {
             && (headers.contains_key(&DESTINATION) || headers.contains_key(&IF))
     }
 
-    async fn carry<S: Inner>(self, exchange: Exchange, mut inner: S) -> Answer {
+    async fn carry<S: Inner>(self, exchange: Box<Exchange>, mut inner: S) -> Answer {
         check(&exchange)?;
         inner.call(exchange).await
     }

@@ -23,7 +23,7 @@ impl Rule for Repair {
             && matches!(exchange.kind, Kind::Files | Kind::Calendars | Kind::Contacts)
     }
 
-    async fn carry<S: Inner>(self, mut exchange: Exchange, mut inner: S) -> Answer {
+    async fn carry<S: Inner>(self, mut exchange: Box<Exchange>, mut inner: S) -> Answer {
         let repairs = std::sync::Arc::clone(&exchange.site.metrics);
         for name in [IF_MATCH, IF_NONE_MATCH] {
             if repair_condition(exchange.request.headers_mut(), &name) {

@@ -25,8 +25,10 @@ pub type Answer = Result<Response<Body>, Refusal>;
 
 /// All rules in the order in which a request meets them, and the origin at the end.
 pub fn stack()
--> impl Service<Exchange, Response = Response<Body>, Error = Refusal, Future: Send> + Clone + Send + Sync
-{
+-> impl Service<Box<Exchange>, Response = Response<Body>, Error = Refusal, Future: Send>
++ Clone
++ Send
++ Sync {
     ServiceBuilder::new()
         .layer(Ruled(destination::Guard))
         .layer(Ruled(depth::Guard))
@@ -42,19 +44,21 @@ trait Rule: Clone + Send + 'static {
     fn wants(&self, exchange: &Exchange) -> bool;
 
     /// Carries an exchange that it wants, usually through `inner`.
-    fn carry<S>(self, exchange: Exchange, inner: S) -> impl Future<Output = Answer> + Send
+    fn carry<S>(self, exchange: Box<Exchange>, inner: S) -> impl Future<Output = Answer> + Send
     where
         S: Inner;
 }
 
 /// What a rule sends exchanges on to.
 trait Inner:
-    Service<Exchange, Response = Response<Body>, Error = Refusal, Future: Send> + Send + 'static
+    Service<Box<Exchange>, Response = Response<Body>, Error = Refusal, Future: Send> + Send + 'static
 {
 }
 
 impl<S> Inner for S where
-    S: Service<Exchange, Response = Response<Body>, Error = Refusal, Future: Send> + Send + 'static
+    S: Service<Box<Exchange>, Response = Response<Body>, Error = Refusal, Future: Send>
+        + Send
+        + 'static
 {
 }
 
@@ -77,7 +81,7 @@ struct RuledService<R, S> {
     inner: S,
 }
 
-impl<R, S> Service<Exchange> for RuledService<R, S>
+impl<R, S> Service<Box<Exchange>> for RuledService<R, S>
 where
     R: Rule,
     S: Inner + Clone,
@@ -90,7 +94,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, exchange: Exchange) -> Self::Future {
+    fn call(&mut self, exchange: Box<Exchange>) -> Self::Future {
         if self.rule.wants(&exchange) {
             Either::Right(Box::pin(self.rule.clone().carry(exchange, self.inner.clone())))
         } else {

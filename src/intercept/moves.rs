@@ -63,7 +63,7 @@ impl Rule for Join {
             && exchange.request.body().is_empty()
     }
 
-    async fn carry<S: Inner>(self, exchange: Exchange, mut inner: S) -> Answer {
+    async fn carry<S: Inner>(self, exchange: Box<Exchange>, mut inner: S) -> Answer {
         let key = Key::of(&exchange);
         let mut outcome = match self.find(&key) {
             Found::Running(outcome) => {
@@ -103,7 +103,7 @@ impl Join {
     fn start<S: Inner>(
         &self,
         key: Key,
-        exchange: Exchange,
+        exchange: Box<Exchange>,
         mut inner: S,
     ) -> watch::Receiver<Option<Outcome>> {
         let (done, outcome) = watch::channel(None);

@@ -35,7 +35,7 @@ impl Rule for Spool {
             && !exchange.request.headers().contains_key(CONTENT_LENGTH)
     }
 
-    async fn carry<S: Inner>(self, mut exchange: Exchange, mut inner: S) -> Answer {
+    async fn carry<S: Inner>(self, mut exchange: Box<Exchange>, mut inner: S) -> Answer {
         let site = std::sync::Arc::clone(&exchange.site);
         let Some(settings) = &site.config.dav.spool_chunked else {
             return inner.call(exchange).await;
