@@ -57,16 +57,10 @@ pub enum Endpoint {
 }
 
 /// The operator's listener.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Admin {
     /// Where it listens; `None` turns it off.
     pub listen: Option<Endpoint>,
-}
-
-impl Default for Admin {
-    fn default() -> Self {
-        Self { listen: None }
-    }
 }
 
 /// Times and sizes that hold for every site.

@@ -99,7 +99,7 @@ where
                     Err(refusal) => record.refused(refusal, &asker),
                 }
             }
-            Ok(Received::Answer(response)) => response,
+            Ok(Received::Answer(response)) => *response,
             Err(refusal) => record.refused(refusal, &asker),
         };
         record.answered(answer)

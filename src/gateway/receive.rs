@@ -24,7 +24,7 @@ pub(super) enum Received {
     /// It goes on.
     Exchange(Box<Exchange>),
     /// It is answered here, in order: a redirect.
-    Answer(Response<Body>),
+    Answer(Box<Response<Body>>),
 }
 
 /// Checks a request, finds its site, and cleans its fields.
@@ -58,12 +58,12 @@ pub(super) fn receive(
     let kind = Kind::of_path(request.uri().path());
     record.site_is(site.clone(), kind);
     if let Some(answer) = to_https(&site, settings, &hop, &host, &request)? {
-        return Ok(Received::Answer(answer));
+        return Ok(Received::Answer(Box::new(answer)));
     }
     if site.config.answer_well_known
         && let Some(answer) = well_known(request.uri().path())
     {
-        return Ok(Received::Answer(answer));
+        return Ok(Received::Answer(Box::new(answer)));
     }
     let upgrade = websocket(&mut request);
     let version = request.version();
@@ -246,7 +246,7 @@ struct Redirect<'a> {
 
 impl Redirect<'_> {
     fn answer<B>(&self, request: &Request<B>) -> Result<Received, Refusal> {
-        self.response(request).map(Received::Answer)
+        self.response(request).map(|answer| Received::Answer(Box::new(answer)))
     }
 
     /// 301 where every client keeps the method anyway, 308 where it has to.
