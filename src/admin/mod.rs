@@ -9,7 +9,6 @@
 
 mod metrics;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -23,6 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::gateway::Shared;
+use crate::listen::socket::Bare;
 
 /// What the operator may see.
 pub struct Operator {
@@ -42,27 +42,15 @@ pub struct Operator {
     pub certificates: Box<dyn Fn() -> Vec<(String, i64)> + Send + Sync>,
 }
 
-/// A socket to listen on.
-pub enum Listener {
-    /// TCP.
-    Tcp(TcpListener),
-    /// Unix.
-    Unix(UnixListener),
-}
-
-/// Serves until `stop` is ready.
+/// Serves for ever.
 ///
 /// # Errors
-/// If the listener fails for good.
-pub async fn serve(
-    listener: Listener,
-    operator: Arc<Operator>,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+/// If the runtime cannot watch the socket.
+pub async fn serve(listener: Bare, operator: Arc<Operator>) -> std::io::Result<()> {
     let router = router(operator);
     match listener {
-        Listener::Tcp(tcp) => axum::serve(tcp, router).with_graceful_shutdown(stop).await,
-        Listener::Unix(unix) => axum::serve(unix, router).with_graceful_shutdown(stop).await,
+        Bare::Tcp(tcp) => axum::serve(TcpListener::from_std(tcp)?, router).await,
+        Bare::Unix(unix) => axum::serve(UnixListener::from_std(unix)?, router).await,
     }
 }
 

@@ -1,13 +1,15 @@
 //! The command line, and the one place where everything is put together.
 
 mod proxy;
+mod running;
 mod server;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
-pub use server::{Server, StartError};
+pub use server::{Extras, Server, StartError};
 
 /// A reverse proxy for Nextcloud.
 #[derive(Debug, Parser)]
@@ -19,14 +21,29 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Carry one site, without a configuration file.
     Proxy(proxy::Proxy),
 }
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    match Cli::parse().command {
+    log_to_stderr();
+    let outcome = match Cli::parse().command {
         Command::Proxy(proxy) => proxy.run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("passeur: {error:#}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+/// Diagnostics go to standard error; `PASSEUR_LOG` filters them, e.g. `passeur=debug`.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("PASSEUR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Only fails where a test has set one already.
+    let _ = format.with_target(false).try_init();
 }

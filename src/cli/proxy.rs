@@ -1,52 +1,84 @@
 //! `passeur proxy --from ADDR --to URL`: one site, no file, sane defaults.
 
 use std::net::SocketAddr;
-use std::process::ExitCode;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Server;
-use crate::config::checked::{self, Config, Endpoint, Target, TargetAddress, UpstreamGroup};
+use anyhow::{Context, bail};
+use ipnet::IpNet;
 
-/// Carry one site, without a configuration file.
+use super::{Server, running};
+use crate::config::checked::{
+    self, AccessLog, Config, Endpoint, Target, TargetAddress, UpstreamGroup,
+};
+
+/// Carry one site, without a configuration file
 #[derive(Debug, clap::Args)]
 pub(super) struct Proxy {
-    /// Where to listen, plain HTTP
+    /// Where to listen for plain HTTP; port 0 lets the system choose
     #[arg(long, value_name = "ADDR")]
     from: SocketAddr,
-    /// The Nextcloud behind it
+    /// The Nextcloud behind it, e.g. http://127.0.0.1:8080
     #[arg(long, value_name = "URL")]
     to: url::Url,
+    /// Where to listen for HTTPS as well
+    #[arg(long, value_name = "ADDR", requires = "certificates")]
+    https: Option<SocketAddr>,
+    /// Folder of certificates: NAME.crt with NAME.key, or NAME/fullchain.pem with NAME/privkey.pem
+    #[arg(long, value_name = "DIR")]
+    certificates: Option<PathBuf>,
+    /// Proxies in front of this one, whose X-Forwarded-For is believed (repeatable)
+    #[arg(long, value_name = "NET")]
+    trust: Vec<IpNet>,
+    /// Write a JSON line per request to this file; - is standard output
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
     /// Worker threads; 0 is one per core
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0)]
     workers: usize,
 }
 
 impl Proxy {
-    pub(super) fn run(self) -> ExitCode {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let (Ok(runtime), Some(target)) = (runtime, target(&self.to)) else {
-            return ExitCode::from(2);
-        };
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = self.config()?;
+        running::block_on(async {
+            let server = Server::start(config).await?;
+            for address in server.addresses() {
+                println!("{address}");
+            }
+            running::until_stopped(server, |_| {}).await;
+            Ok(())
+        })
+    }
+
+    fn config(self) -> anyhow::Result<Config> {
+        let target = target(&self.to).with_context(|| format!("failed to use --to {}", self.to))?;
         let site = checked::Site::to("site", Vec::new(), UpstreamGroup::to(target));
         let mut config = Config { sites: vec![Arc::new(site)], ..Config::default() };
         config.listen.http = vec![Endpoint::Tcp(self.from)];
+        config.listen.https = self.https.map(Endpoint::Tcp).into_iter().collect();
+        config.listen.certificates = self.certificates;
+        config.listen.trusted_hops = self.trust;
         config.listen.workers = self.workers;
-        runtime.block_on(async {
-            let Ok(server) = Server::start(config).await else { return ExitCode::FAILURE };
-            println!("http://{}", server.http().map_or(self.from, |at| at));
-            let _ = tokio::signal::ctrl_c().await;
-            ExitCode::SUCCESS
-        })
+        config.log.access = match self.access_log {
+            None => AccessLog::Off,
+            Some(path) if path.as_os_str() == "-" => AccessLog::Stdout,
+            Some(path) => AccessLog::File(path),
+        };
+        Ok(config)
     }
 }
 
-fn target(url: &url::Url) -> Option<Target> {
+fn target(url: &url::Url) -> anyhow::Result<Target> {
     let tls = match url.scheme() {
         "http" => false,
         "https" => true,
-        _ => return None,
+        other => bail!("its scheme is {other}; it has to be http or https"),
     };
-    let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
-    let address = TargetAddress::Tcp { host, port: url.port_or_known_default()? };
-    Some(Target { tls, http2: false, address })
+    if url.path() != "/" || url.query().is_some() || !url.username().is_empty() {
+        bail!("it has to be a host and port alone, without a path or a user");
+    }
+    let host = url.host_str().context("it names no host")?.trim_matches(['[', ']']).to_owned();
+    let port = url.port_or_known_default().context("it names no port")?;
+    Ok(Target { tls, http2: false, address: TargetAddress::Tcp { host, port } })
 }

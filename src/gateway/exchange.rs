@@ -12,6 +12,7 @@ use hyper::upgrade::OnUpgrade;
 
 use crate::body::Body;
 use crate::dav::path::Kind;
+use crate::listen::Exchanges;
 use crate::site::Site;
 
 /// A request that has found its site; what layers work on.
@@ -31,7 +32,15 @@ pub struct Exchange {
     /// The client, as far as trusted hops tell.
     pub client: Option<IpAddr>,
     /// The client's side of a WebSocket, if it asks for one.
-    pub(super) upgrade: Option<OnUpgrade>,
+    pub(super) upgrade: Option<Upgrade>,
+}
+
+/// A client that asks for a WebSocket.
+pub(super) struct Upgrade {
+    /// Its connection, once it has switched.
+    pub(super) client: OnUpgrade,
+    /// Where the tunnel is counted.
+    pub(super) exchanges: Exchanges,
 }
 
 /// The name of a request, unique in practice: 16 hexadecimal digits.

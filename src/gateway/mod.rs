@@ -16,6 +16,8 @@ mod record;
 mod refusal;
 mod tunnel;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -30,7 +32,7 @@ pub use record::Recorded;
 pub use refusal::{Asker, Refusal};
 
 use crate::body::Body;
-use crate::listen::Connection;
+use crate::listen::{self, BoxError, Connection};
 use crate::observe::access::AccessLog;
 use crate::site::Table;
 use receive::Received;
@@ -76,8 +78,7 @@ where
         Self { shared, stack }
     }
 
-    /// Answers one request.
-    pub async fn answer(
+    async fn answer(
         &self,
         connection: &Connection,
         request: Request<Incoming>,
@@ -103,5 +104,22 @@ where
             Err(refusal) => record.refused(refusal, &asker),
         };
         record.answered(answer)
+    }
+}
+
+impl<S> listen::Gateway for Gateway<S>
+where
+    S: Service<Box<Exchange>, Response = Response<Body>, Error = Refusal, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    type Body = Recorded;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Recorded>, BoxError>> + Send>>;
+
+    fn call(&self, connection: &Arc<Connection>, request: Request<Incoming>) -> Self::Future {
+        let (gateway, connection) = (self.clone(), Arc::clone(connection));
+        Box::pin(async move { Ok(gateway.answer(&connection, request).await) })
     }
 }

@@ -15,7 +15,6 @@ use tower::Service;
 use super::{Exchange, Refusal, fields, tunnel};
 use crate::body::Body;
 use crate::site::Route;
-use crate::upstream::Group;
 
 /// Sends exchanges to where they belong.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,22 +49,18 @@ async fn send(mut exchange: Box<Exchange>) -> Result<Response<Body>, Refusal> {
     }
     match exchange.upgrade.take() {
         None => Ok(group.send(exchange.request).await?),
-        Some(client) => {
+        Some(upgrade) => {
             let headers = exchange.request.headers_mut();
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
             let mut response = group.send(exchange.request).await?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 let origin = hyper::upgrade::on(&mut response);
-                tunnel::open(client, origin, websocket_idle(&group));
+                tunnel::open(upgrade, origin, group.config().websocket_idle);
             }
             Ok(response)
         }
     }
-}
-
-fn websocket_idle(group: &Group) -> std::time::Duration {
-    group.config().websocket_idle
 }
 
 /// Cuts the route's prefix from the target; what follows stays as it is.

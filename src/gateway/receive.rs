@@ -10,8 +10,8 @@ use std::net::IpAddr;
 use http::header::{EXPECT, HOST, LOCATION, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 
+use super::exchange::Upgrade;
 use super::record::Record;
 use super::{Exchange, Refusal, Settings, Shared, fields};
 use crate::body::Body;
@@ -65,7 +65,7 @@ pub(super) fn receive(
     {
         return Ok(Received::Answer(Box::new(answer)));
     }
-    let upgrade = websocket(&mut request);
+    let upgrade = websocket(&mut request, connection);
     let version = request.version();
     let (parts, incoming) = request.into_parts();
     let mut request =
@@ -299,12 +299,15 @@ fn well_known(path: &str) -> Option<Response<Body>> {
 }
 
 /// Takes the client's side of a WebSocket; every other upgrade (h2c above all, A52) is ignored.
-fn websocket(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
+fn websocket(request: &mut Request<Incoming>, connection: &Connection) -> Option<Upgrade> {
     let upgrade = request.headers().get(UPGRADE)?;
     let wanted = request.method() == Method::GET
         && request.version() == Version::HTTP_11
         && upgrade.as_bytes().eq_ignore_ascii_case(b"websocket");
-    wanted.then(|| hyper::upgrade::on(request))
+    wanted.then(|| Upgrade {
+        client: hyper::upgrade::on(request),
+        exchanges: connection.exchanges.clone(),
+    })
 }
 
 /// Takes scheme and authority off the target; the rest stays as it is, byte for byte.

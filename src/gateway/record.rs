@@ -18,10 +18,13 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use super::{Asker, Refusal, RequestId, Shared};
 use crate::body::{Body, Error, Meter, Side};
 use crate::dav::path::Kind;
-use crate::listen::Connection;
+use crate::listen::{self, Connection, Guard};
 use crate::observe::access::{AccessLog, Line};
 use crate::observe::metrics::Finished;
 use crate::site::Site;
+
+/// An answer longer than this may take as long as an upload when a stop waits for it, bytes.
+const LONG: u64 = 1 << 20;
 
 /// How far an exchange is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,6 +55,8 @@ pub(super) struct Record {
     upload: Option<Arc<Meter>>,
     client: Option<IpAddr>,
     line: Option<Box<Asked>>,
+    /// A stop waits for it.
+    guard: Guard,
 }
 
 /// What only the access log wants.
@@ -64,7 +69,11 @@ struct Asked {
 }
 
 impl Record {
-    pub(super) fn begin<B>(shared: &Shared, connection: &Connection, request: &Request<B>) -> Self {
+    pub(super) fn begin<B: HttpBody>(
+        shared: &Shared,
+        connection: &Connection,
+        request: &Request<B>,
+    ) -> Self {
         let line = shared.access_log.load().as_ref().as_ref().map(|log| {
             Box::new(Asked {
                 log: log.clone(),
@@ -89,6 +98,10 @@ impl Record {
             upload: None,
             client: connection.peer.map(|peer| peer.ip()),
             line,
+            guard: connection.exchanges.guard(match request.body().is_end_stream() {
+                true => listen::Kind::Request,
+                false => listen::Kind::Upload,
+            }),
         }
     }
 
@@ -145,6 +158,9 @@ impl Record {
         self.upstream = self.asked.map(|asked| asked.elapsed());
         self.phase = Phase::Body;
         self.status = response.status().as_u16();
+        if response.body().size_hint().exact().is_none_or(|size| size > LONG) {
+            self.guard.becomes(listen::Kind::Upload);
+        }
         response.map(|body| Recorded { body, record: self })
     }
 }

@@ -11,38 +11,41 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 use tokio::time::Instant;
+
+use super::exchange::Upgrade;
+use crate::listen::{BoxError, Kind};
+use crate::upstream::causes;
 
 /// Bytes held per direction; frames of chats and signalling are small.
 const BUFFER: usize = 4096;
 
 /// Joins both sides as soon as both have switched.
-pub(super) fn open(client: OnUpgrade, origin: OnUpgrade, idle: Duration) {
+pub(super) fn open(upgrade: Upgrade, origin: OnUpgrade, idle: Duration) {
+    let guard = upgrade.exchanges.guard(Kind::WebSocket);
     tokio::spawn(async move {
-        let (client, origin) = match tokio::try_join!(client, origin) {
-            Ok(both) => both,
-            Err(error) => {
-                tracing::debug!(%error, "websocket did not open");
-                return;
-            }
+        let ended = tokio::select! {
+            ended = run(upgrade.client, origin, idle) => ended,
+            () = guard.cut() => Ok(()),
         };
-        if let Err(error) = join(client, origin, idle).await {
-            tracing::debug!(%error, "websocket ended");
+        if let Err(error) = ended {
+            tracing::debug!(error = causes(&*error), "websocket ended");
         }
     });
 }
 
-async fn join(client: Upgraded, origin: Upgraded, idle: Duration) -> io::Result<()> {
+async fn run(client: OnUpgrade, origin: OnUpgrade, idle: Duration) -> Result<(), BoxError> {
+    let (client, origin) = tokio::try_join!(client, origin)?;
     let clock = Arc::new(Clock::default());
     let mut client = Watched { io: TokioIo::new(client), clock: Arc::clone(&clock) };
     let mut origin = TokioIo::new(origin);
     let copy = copy_bidirectional_with_sizes(&mut client, &mut origin, BUFFER, BUFFER);
     tokio::select! {
-        copied = copy => copied.map(|_| ()),
-        () = clock.idle_for(idle) => Err(io::ErrorKind::TimedOut.into()),
+        copied = copy => Ok(copied.map(|_| ())?),
+        () = clock.idle_for(idle) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
     }
 }
 

@@ -6,8 +6,9 @@ use http::StatusCode;
 use super::{Answer, Inner, Rule};
 use crate::gateway::{Exchange, Refusal};
 
+/// Refuses listings without end.
 #[derive(Clone)]
-pub(super) struct Guard;
+pub struct Guard;
 
 impl Rule for Guard {
     fn wants(&self, exchange: &Exchange) -> bool {

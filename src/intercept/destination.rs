@@ -14,8 +14,9 @@ use crate::gateway::{Exchange, Refusal};
 static DESTINATION: HeaderName = HeaderName::from_static("destination");
 static IF: HeaderName = HeaderName::from_static("if");
 
+/// Refuses destinations on other servers.
 #[derive(Clone)]
-pub(super) struct Guard;
+pub struct Guard;
 
 impl Rule for Guard {
     fn wants(&self, exchange: &Exchange) -> bool {

@@ -14,8 +14,9 @@ use crate::gateway::Exchange;
 
 static OC_ETAG: HeaderName = HeaderName::from_static("oc-etag");
 
+/// Gives ETags back.
 #[derive(Clone)]
-pub(super) struct Repair;
+pub struct Repair;
 
 impl Rule for Repair {
     fn wants(&self, exchange: &Exchange) -> bool {

@@ -24,11 +24,17 @@ use crate::gateway::{Exchange, Origin, Refusal};
 pub type Answer = Result<Response<Body>, Refusal>;
 
 /// All rules in the order in which a request meets them, and the origin at the end.
-pub fn stack()
--> impl Service<Box<Exchange>, Response = Response<Body>, Error = Refusal, Future: Send>
-+ Clone
-+ Send
-+ Sync {
+pub type Stack = RuledService<
+    destination::Guard,
+    RuledService<
+        depth::Guard,
+        RuledService<moves::Join, RuledService<etags::Repair, RuledService<spool::Spool, Origin>>>,
+    >,
+>;
+
+/// Makes the stack.
+#[must_use]
+pub fn stack() -> Stack {
     ServiceBuilder::new()
         .layer(Ruled(destination::Guard))
         .layer(Ruled(depth::Guard))
@@ -39,7 +45,7 @@ pub fn stack()
 }
 
 /// One rule about exchanges.
-trait Rule: Clone + Send + 'static {
+pub trait Rule: Clone + Send + 'static {
     /// Whether the exchange concerns it; asked for every request, so it has to be cheap.
     fn wants(&self, exchange: &Exchange) -> bool;
 
@@ -50,7 +56,7 @@ trait Rule: Clone + Send + 'static {
 }
 
 /// What a rule sends exchanges on to.
-trait Inner:
+pub trait Inner:
     Service<Box<Exchange>, Response = Response<Body>, Error = Refusal, Future: Send> + Send + 'static
 {
 }
@@ -76,7 +82,7 @@ impl<R: Rule, S> Layer<S> for Ruled<R> {
 
 /// The service of a rule.
 #[derive(Clone)]
-struct RuledService<R, S> {
+pub struct RuledService<R, S> {
     rule: R,
     inner: S,
 }

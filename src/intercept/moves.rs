@@ -31,8 +31,9 @@ const KEPT_ANSWERS: usize = 4096;
 const CREDENTIALS: [&str; 4] =
     ["authorization", "cookie", "xauthorization", "authorization-app-api"];
 
+/// Joins repeated MOVEs.
 #[derive(Clone, Default)]
-pub(super) struct Join {
+pub struct Join {
     running: Arc<Mutex<HashMap<Key, watch::Receiver<Option<Outcome>>>>>,
 }
 

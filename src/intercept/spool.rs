@@ -25,8 +25,9 @@ use crate::gateway::{Exchange, Refusal};
 /// Bytes read from the file at a time.
 const PIECE: usize = 64 << 10;
 
+/// Gives uploads a length.
 #[derive(Clone)]
-pub(super) struct Spool;
+pub struct Spool;
 
 impl Rule for Spool {
     fn wants(&self, exchange: &Exchange) -> bool {

@@ -44,6 +44,15 @@ enum Kind {
     Unix { unix: UnixListener, _file: Option<SocketFile> },
 }
 
+/// A listening socket without anything around it.
+#[derive(Debug)]
+pub enum Bare {
+    /// TCP.
+    Tcp(TcpListener),
+    /// Unix.
+    Unix(UnixListener),
+}
+
 /// The file of a unix socket; removed with it, if it is still the same.
 #[derive(Debug)]
 struct SocketFile {
@@ -306,6 +315,21 @@ impl Listener {
                 let address = unix.local_addr().ok();
                 let path = address.as_ref().and_then(|address| address.as_pathname());
                 Address::Unix(path.map(Path::to_owned).unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl Listener {
+    /// The bare socket, for a server other than ours. A unix socket's file stays behind.
+    #[must_use]
+    pub fn into_bare(self) -> Bare {
+        match self.kind {
+            Kind::Tcp(tcp) => Bare::Tcp(tcp),
+            Kind::Unix { unix, _file: file } => {
+                // Removing it now would leave a socket that nobody can find.
+                std::mem::forget(file);
+                Bare::Unix(unix)
             }
         }
     }
