@@ -5,6 +5,8 @@ mod client;
 mod resolver;
 pub mod self_signed;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use certificates::{CertificateError, Certificates};
 pub use client::{ClientStream, ClientTls, Error as ClientError};

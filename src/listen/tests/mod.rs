@@ -1,6 +1,7 @@
 //! Connections from end to end, with raw bytes on the client's side.
 
 mod http1;
+mod http2;
 mod smuggling;
 
 use std::convert::Infallible;
