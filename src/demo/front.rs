@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::http::{self as answer, Ask, Fault, Reply, empty, redirect, set};
 use super::identity::{self, Identity, Means, Session};
-use super::{StandIn, VERSION, mint, serve};
+use super::{StandIn, VERSION, mint, pages, serve};
 
 /// Flows kept at the same time.
 const MAX_FLOWS: usize = 1000;
@@ -34,6 +34,7 @@ impl Flows {
 pub(super) fn without_session(stand: &StandIn, ask: &Ask) -> Option<Reply> {
     match ask.path.as_str() {
         "/status.php" => Some(status(stand)),
+        path if pages::asset(path).is_some() => pages::asset(path),
         "/204" => Some(empty(StatusCode::NO_CONTENT)),
         "/.well-known/caldav" | "/.well-known/carddav" => {
             let to = format!("{}/remote.php/dav/", ask.base);
@@ -93,7 +94,7 @@ async fn route(
         ("POST", "/login/v2") => Ok(begin_flow(stand, ask)),
         ("POST", "/login/v2/poll") => poll_flow(stand, ask).await,
         ("POST", "/login/v2/grant") => grant_flow(stand, ask, session, who).await,
-        _ => Err(Fault::NOT_FOUND),
+        _ => pages::handle(stand, ask, session, who.as_ref()).await,
     }
 }
 

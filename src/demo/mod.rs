@@ -17,6 +17,7 @@ mod http;
 mod identity;
 mod mint;
 mod ocs;
+mod pages;
 mod seed;
 mod serve;
 mod xml;

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::http::{self as answer, Ask, Reply, add, dav_error, json, set};
-use super::identity::{self, Session};
+use super::identity::{self, Means, Session};
 use super::{Error, StandIn, dav, front, mint, ocs};
 
 /// How long running requests may still take when the server ends.
@@ -96,8 +96,10 @@ async fn respond(stand: Arc<StandIn>, request: Request<Incoming>) -> Reply {
     let (session, begun) = match known {
         Some(session) => (session, None),
         None => {
-            // Credentials begin a session for DAV; it knows nobody without them.
-            let (id, session) = stand.sessions.begin(None, who.is_some());
+            // Credentials sign in, and bind the session to DAV; an external app's do not.
+            let known = who.as_ref().filter(|who| who.means != Means::App);
+            let (id, session) =
+                stand.sessions.begin(known.map(|who| who.uid.clone()), known.is_some());
             (session, Some(id))
         }
     };

@@ -145,7 +145,11 @@ pub(in crate::demo) async fn node_by_id<'e>(
     sqlx::query_as(nodes("WHERE f.fileid = ?")).bind(id).fetch_optional(db).await
 }
 
-async fn nodes_in(db: &SqlitePool, folder: i64) -> Result<Vec<Node>, sqlx::Error> {
+/// The nodes in a folder.
+pub(in crate::demo) async fn nodes_in(
+    db: &SqlitePool,
+    folder: i64,
+) -> Result<Vec<Node>, sqlx::Error> {
     sqlx::query_as(nodes("WHERE f.parent = ? ORDER BY f.fileid")).bind(folder).fetch_all(db).await
 }
 

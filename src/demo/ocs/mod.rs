@@ -14,6 +14,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::StandIn;
+
+pub(super) use self::shares::by_token as link;
 use super::http::{self as answer, Ask, Fault, Reply, set};
 use super::identity::{self, Identity, Session};
 use super::xml::escape;
