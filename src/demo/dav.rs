@@ -1,0 +1,66 @@
+//! `remote.php`: who may, and which tree a path is in.
+//!
+//! A session alone is refused for anything that changes (401, as sabre says it); without
+//! credentials the answer asks for Basic ones. Other accounts' homes look empty.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use super::http::{Ask, Fault, Reply, dav_error, set};
+use super::identity::{self, Identity, Session};
+use super::xml::encode_path;
+use super::{StandIn, files};
+
+/// The `DAV` header of files.
+pub(super) const FEATURES: &str = "1, 3, extended-mkcol, access-control, \
+    calendarserver-principal-property-search, nc-paginate, nextcloud-checksum-update, \
+    nc-calendar-search, nc-enable-birthday-calendar, 2";
+
+/// Answers a request to `remote.php`.
+pub(super) async fn handle(
+    stand: &Arc<StandIn>,
+    ask: &mut Ask,
+    session: &Session,
+    who: Option<Identity>,
+) -> Reply {
+    let mut reply = match who {
+        None => unauthenticated("No public access to this resource."),
+        Some(who) if !identity::passes_dav_csrf(ask, Some(session), &who) => {
+            unauthenticated("CSRF check not passed.")
+        }
+        Some(who) => route(stand, ask, &who).await.unwrap_or_else(|fault| fault.dav()),
+    };
+    set(&mut reply, "content-security-policy", "default-src 'none';");
+    reply
+}
+
+fn unauthenticated(message: &str) -> Reply {
+    let mut reply = dav_error(StatusCode::UNAUTHORIZED, message);
+    set(&mut reply, "www-authenticate", "Basic realm=\"Nextcloud\", charset=\"UTF-8\"");
+    reply
+}
+
+async fn route(stand: &Arc<StandIn>, ask: &mut Ask, who: &Identity) -> Result<Reply, Fault> {
+    for base in ["/remote.php/webdav", "/remote.php/files"] {
+        if ask.path == base || ask.path.starts_with(&format!("{base}/")) {
+            return files::handle(stand, ask, who, base).await;
+        }
+    }
+    let path = ask.path.clone();
+    let Some(rest) = path.strip_prefix("/remote.php/dav/") else { return Err(Fault::NOT_FOUND) };
+    let (tree, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    let (uid, below) = rest.split_once('/').unwrap_or((rest, ""));
+    match tree {
+        "files" if uid == who.uid => {
+            let base = format!("/remote.php/dav/files/{}", encode_path(uid));
+            files::handle(stand, ask, who, &base).await
+        }
+        "files" => files::foreign(ask, below),
+        "uploads" if uid == who.uid => {
+            files::uploads::handle(stand, ask, who, below.trim_end_matches('/')).await
+        }
+        "bulk" => files::bulk::handle(stand, ask, who).await,
+        _ => Err(Fault::NOT_FOUND),
+    }
+}

@@ -1,0 +1,455 @@
+//! The pages: signing in, dashboard, files, calendar, contacts, settings, and link shares.
+//!
+//! Rendered here from what is in the database, with few scripts: enough to see and to click, in the
+//! skeletons that the original has. Whoever is not signed in is sent to the login page and back.
+
+mod layout;
+mod share;
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use self::layout::{Layout, Page, render};
+use super::files::change::Change;
+use super::files::tree::{Entry, View, join, right};
+use super::http::{self as answer, Ask, Fault, Reply, redirect, set};
+use super::identity::{Identity, Means, Session};
+use super::xml::{encode_path, escape};
+use super::{StandIn, mint};
+
+/// Files that pages need.
+pub(super) fn asset(path: &str) -> Option<Reply> {
+    let (kind, body) = match path {
+        "/core/css/server.css" => ("text/css", include_str!("../assets/style.css")),
+        "/dist/core-main.js" => ("text/javascript", include_str!("../assets/main.js")),
+        "/core/img/logo.svg" | "/core/img/favicon.ico" => {
+            ("image/svg+xml", include_str!("../assets/logo.svg"))
+        }
+        _ => return None,
+    };
+    let mut reply = answer::full(StatusCode::OK, kind, body);
+    set(&mut reply, "cache-control", "public, max-age=15778463");
+    Some(reply)
+}
+
+/// Answers a request for a page.
+pub(super) async fn handle(
+    stand: &Arc<StandIn>,
+    ask: &mut Ask,
+    session: &Session,
+    who: Option<&Identity>,
+) -> Result<Reply, Fault> {
+    let path = ask.path.trim_end_matches('/').to_owned();
+    if let Some(rest) = path.strip_prefix("/s/") {
+        return share::page(stand, ask, session, rest).await;
+    }
+    if let Some(rest) = path.strip_prefix("/public.php/dav/files/") {
+        return share::dav(stand, ask, rest).await;
+    }
+    if path == "/login" {
+        return Ok(login(ask, session, who));
+    }
+    let inside = path.is_empty() || path.starts_with("/apps/") || path.starts_with("/settings/");
+    let flow = path.strip_prefix("/login/v2/flow/");
+    if !inside && flow.is_none() {
+        return Ok(not_found(session, who));
+    }
+    let Some(who) = who else {
+        let target = ask.head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("redirect_url", target)
+            .finish();
+        return Ok(redirect(StatusCode::SEE_OTHER, &format!("{}/login?{query}", ask.base)));
+    };
+    if let Some(state) = flow {
+        return Ok(grant(session, who, state));
+    }
+    let page = match (ask.method(), path.as_str()) {
+        ("GET" | "HEAD", "") => {
+            let to = format!("{}/apps/dashboard/", ask.base);
+            return Ok(redirect(StatusCode::SEE_OTHER, &to));
+        }
+        ("GET" | "HEAD", "/apps/dashboard") => dashboard(stand, who).await?,
+        ("POST", "/apps/files/folder") => return make_folder(stand, ask, session, who).await,
+        ("GET" | "HEAD", files) if files == "/apps/files" || files.starts_with("/apps/files/") => {
+            files_page(stand, ask, session, who).await?
+        }
+        ("GET" | "HEAD", "/apps/calendar") => calendar(stand, who).await?,
+        ("GET" | "HEAD", "/apps/contacts") => contacts(stand, who).await?,
+        ("GET" | "HEAD", "/settings/user") => settings(stand, who).await?,
+        ("GET" | "HEAD", "/settings/users") if who.admin => users(stand).await?,
+        _ => return Ok(not_found(session, Some(who))),
+    };
+    Ok(render(StatusCode::OK, &page, session, Some(who)))
+}
+
+fn not_found(session: &Session, who: Option<&Identity>) -> Reply {
+    let content = "<div class=\"body-login-container update\"><h2>Not here</h2>\
+        <p class=\"infogroup\">There is no such page, or it is not for you.</p>\
+        <p><a class=\"button primary\" href=\"/\">Back to the start</a></p></div>";
+    let page = Page {
+        layout: Layout::Guest,
+        app: "core",
+        title: "Not found",
+        navigation: String::new(),
+        content: content.to_owned(),
+    };
+    render(StatusCode::NOT_FOUND, &page, session, who)
+}
+
+fn login(ask: &Ask, session: &Session, who: Option<&Identity>) -> Reply {
+    if who.is_some_and(|who| who.means == Means::Session) {
+        return redirect(StatusCode::SEE_OTHER, &format!("{}/apps/dashboard/", ask.base));
+    }
+    let (token, _) = session.request_token();
+    let warning = match ask.query("failed").as_deref() {
+        None => "",
+        Some("csrf") => "<p class=\"warning\">The page was too old. Try again.</p>",
+        Some(_) => "<p class=\"warning\">Wrong login or password.</p>",
+    };
+    let field = |name| escape(&ask.query(name).unwrap_or_default());
+    let content = format!(
+        "<div>\n\t<div id=\"login\"><form class=\"login-form\" name=\"login\" method=\"post\" action=\"/login\">{warning}\
+         <label for=\"user\">Account name or email</label>\
+         <input id=\"user\" type=\"text\" name=\"user\" value=\"{}\" autocomplete=\"username\" autocapitalize=\"none\" required autofocus>\
+         <label for=\"password\">Password</label>\
+         <input id=\"password\" type=\"password\" name=\"password\" autocomplete=\"current-password\" required>\
+         <input type=\"hidden\" name=\"redirect_url\" value=\"{}\">\
+         <input type=\"hidden\" name=\"requesttoken\" value=\"{token}\">\
+         <input type=\"submit\" value=\"Log in\" data-login-form-submit></form></div>\n</div>",
+        field("user"),
+        field("redirect_url"),
+    );
+    let page = Page {
+        layout: Layout::Guest,
+        app: "core",
+        title: "Login",
+        navigation: String::new(),
+        content,
+    };
+    render(StatusCode::OK, &page, session, None)
+}
+
+/// The page that lets a client in.
+fn grant(session: &Session, who: &Identity, state: &str) -> Reply {
+    let (token, _) = session.request_token();
+    let content = format!(
+        "<h2>Account access</h2><p>A client asks for access to the account {}.</p>\
+         <form method=\"post\" action=\"/login/v2/grant\">\
+         <input type=\"hidden\" name=\"stateToken\" value=\"{}\">\
+         <input type=\"hidden\" name=\"requesttoken\" value=\"{token}\">\
+         <input type=\"submit\" value=\"Grant access\"></form>",
+        escape(&who.display),
+        escape(state)
+    );
+    let title = "Connect to your account";
+    let page =
+        Page { layout: Layout::Guest, app: "core", title, navigation: String::new(), content };
+    render(StatusCode::OK, &page, session, Some(who))
+}
+
+async fn dashboard(stand: &StandIn, who: &Identity) -> Result<Page<'static>, Fault> {
+    let view = View::open(&stand.db.read, &who.uid).await?;
+    let mut recent = match view.entry(&stand.db.read, "").await? {
+        Some(root) => view.all(&stand.db.read, root).await?,
+        None => Vec::new(),
+    };
+    recent.retain(|entry| !entry.node.is_folder());
+    recent.sort_by_key(|entry| std::cmp::Reverse(entry.node.mtime));
+    let files: String = recent
+        .iter()
+        .take(7)
+        .map(|entry| {
+            format!("<li><a href=\"{}\">{}</a></li>", link(who, entry), escape(&entry.name))
+        })
+        .collect();
+    let events: String = events(stand, who, 7)
+        .await?
+        .iter()
+        .map(|(when, summary, _)| {
+            format!("<li>{} <span class=\"note\">{when}</span></li>", escape(summary))
+        })
+        .collect();
+    let content = format!(
+        "<div id=\"app-dashboard\"><h2>Hello, {}</h2><div class=\"panels\">\
+         <div class=\"panel\" data-id=\"recommendations\"><h3>Recent files</h3><ul>{files}</ul></div>\
+         <div class=\"panel\" data-id=\"calendar\"><h3>Upcoming events</h3><ul>{events}</ul></div>\
+         </div></div>",
+        escape(&who.display)
+    );
+    Ok(user_page("dashboard", "Dashboard", String::new(), content))
+}
+
+fn user_page(
+    app: &'static str,
+    title: &'static str,
+    navigation: String,
+    content: String,
+) -> Page<'static> {
+    Page { layout: Layout::User, app, title, navigation, content }
+}
+
+// === files ===
+
+/// Where an entry's link leads.
+fn link(who: &Identity, entry: &Entry) -> String {
+    if entry.node.is_folder() {
+        let dir: String =
+            url::form_urlencoded::byte_serialize(format!("/{}", entry.name).as_bytes()).collect();
+        format!("/apps/files/files/{}?dir={dir}", entry.node.id)
+    } else {
+        format!("/remote.php/dav/files/{}/{}", encode_path(&who.uid), encode_path(&entry.name))
+    }
+}
+
+async fn files_page(
+    stand: &StandIn,
+    ask: &Ask,
+    session: &Session,
+    who: &Identity,
+) -> Result<Page<'static>, Fault> {
+    let dir = ask.query("dir").unwrap_or_default();
+    let dir = dir.trim_matches('/');
+    let db = &stand.db.read;
+    let view = View::open(db, &who.uid).await?;
+    let folder = view.entry(db, dir).await?.filter(|entry| entry.node.is_folder());
+    let Some(folder) = folder else { return Err(Fault::NOT_FOUND) };
+    let mut entries = view.children(db, &folder).await?;
+    entries.sort_by_key(|e| (!e.node.is_folder(), e.name.to_lowercase()));
+    let mut rows = String::new();
+    for entry in &entries {
+        push_row(&mut rows, who, entry);
+    }
+    let (token, _) = session.request_token();
+    let base = format!("/remote.php/dav/files/{}/", encode_path(&join(&who.uid, dir)));
+    let new = if folder.rights & right::CREATE == 0 {
+        String::new()
+    } else {
+        format!(
+            "<div data-cy-upload-picker data-upload-base=\"{base}\"><button class=\"button-vue primary\" data-cy-upload-picker-add aria-expanded=\"false\" aria-haspopup=\"menu\">New</button>\
+             <template id=\"new-menu-template\"><ul role=\"menu\">\
+             <li><button role=\"menuitem\" data-cy-upload-picker-menu-entry=\"upload-file\">Upload files</button></li>\
+             <li><button role=\"menuitem\" data-cy-upload-picker-menu-entry=\"newFolder\">New folder</button></li></ul></template>\
+             <input id=\"upload-input\" type=\"file\" multiple hidden></div>\
+             <form id=\"new-folder\" method=\"post\" action=\"/apps/files/folder\" hidden>\
+             <input type=\"hidden\" name=\"requesttoken\" value=\"{token}\"><input type=\"hidden\" name=\"dir\" value=\"{}\">\
+             <label>New folder <input type=\"text\" name=\"name\" required></label> <input type=\"submit\" value=\"Create\"></form>",
+            escape(dir)
+        )
+    };
+    let content = format!(
+        "<div class=\"files-list\" data-cy-files-list><div class=\"toolbar\">\
+         <nav class=\"breadcrumb\" data-cy-files-content-breadcrumbs>{}</nav>{new}</div>\
+         <table class=\"files-list__table\"><thead><tr><th>Name</th><th>Size</th><th class=\"optional\">Modified</th><th class=\"optional\">Owner</th></tr></thead>\
+         <tbody>{rows}</tbody></table></div>",
+        breadcrumbs(dir)
+    );
+    let navigation = "<ul><li class=\"active\" data-cy-files-navigation-item=\"files\"><a href=\"/apps/files/\">All files</a></li></ul>";
+    Ok(user_page("files", "Files", navigation.to_owned(), content))
+}
+
+fn push_row(rows: &mut String, who: &Identity, entry: &Entry) {
+    let name = escape(super::files::change::file_name(&entry.name));
+    let icon = if entry.node.is_folder() { "📁" } else { "📄" };
+    let owner = if entry.shared { escape(&entry.node.owner) } else { String::new() };
+    let _ = write!(
+        rows,
+        "<tr data-cy-files-list-row data-cy-files-list-row-fileid=\"{}\" data-cy-files-list-row-name=\"{name}\">\
+         <td>{icon} <a href=\"{}\">{name}</a></td><td>{}</td><td class=\"optional\">{}</td><td class=\"optional\">{owner}</td></tr>",
+        entry.node.id,
+        link(who, entry),
+        readable(entry.node.size),
+        mint::http_date(entry.node.mtime),
+    );
+}
+
+fn breadcrumbs(dir: &str) -> String {
+    let mut out = String::from("<a href=\"/apps/files/\">All files</a>");
+    let mut so_far = String::new();
+    for part in dir.split('/').filter(|part| !part.is_empty()) {
+        let _ = write!(so_far, "/{part}");
+        let to: String = url::form_urlencoded::byte_serialize(so_far.as_bytes()).collect();
+        let _ = write!(out, " › <a href=\"/apps/files/files?dir={to}\">{}</a>", escape(part));
+    }
+    out
+}
+
+/// A size as people read it.
+fn readable(size: i64) -> String {
+    match size {
+        0..1024 => format!("{size} B"),
+        1024..1_048_576 => format!("{} KB", size >> 10),
+        _ => format!("{} MB", size >> 20),
+    }
+}
+
+async fn make_folder(
+    stand: &Arc<StandIn>,
+    ask: &mut Ask,
+    session: &Session,
+    who: &Identity,
+) -> Result<Reply, Fault> {
+    let fields = ask.fields().await?;
+    if !fields.get("requesttoken").is_some_and(|token| session.accepts(token)) {
+        return Err(Fault::FORBIDDEN);
+    }
+    let dir = fields.get("dir").unwrap_or_default().trim_matches('/');
+    let name = join(dir, fields.get("name").unwrap_or_default().trim_matches('/'));
+    let view = View::open(&stand.db.read, &who.uid).await?;
+    let folder = view.entry(&stand.db.read, dir).await?.ok_or(Fault::NOT_FOUND)?;
+    if folder.rights & right::CREATE == 0 || !super::files::change::valid_name(&name) {
+        return Err(Fault::FORBIDDEN);
+    }
+    let place = view.place(&name);
+    let mut tx = stand.db.write().await?;
+    let mut change = Change { db: &mut tx, data: &stand.data };
+    change.make_folder(&place.owner, &place.path).await?;
+    tx.commit().await?;
+    let dir: String = url::form_urlencoded::byte_serialize(format!("/{dir}").as_bytes()).collect();
+    Ok(redirect(StatusCode::SEE_OTHER, &format!("{}/apps/files/files?dir={dir}", ask.base)))
+}
+
+// === calendar, contacts, settings ===
+
+/// The account's events by their beginning: when, what, in which calendar.
+async fn events(
+    stand: &StandIn,
+    who: &Identity,
+    limit: i64,
+) -> Result<Vec<(String, String, String)>, Fault> {
+    let rows: Vec<(i64, String, String)> = sqlx::query_as(
+        "SELECT coalesce(o.firstoccurence, 0), coalesce(p.value, o.uri), c.displayname
+         FROM oc_calendarobjects o JOIN oc_calendars c ON c.id = o.calendarid
+         LEFT JOIN oc_calendarobjects_props p ON p.objectid = o.id AND p.name = 'SUMMARY'
+         WHERE o.deleted_at IS NULL AND (c.principaluri = 'principals/users/' || ?1 OR c.id IN
+           (SELECT resourceid FROM oc_dav_shares WHERE type = 'calendar' AND access IN (2, 3) AND
+            (principaluri = 'principals/users/' || ?1 OR principaluri IN
+             (SELECT 'principals/groups/' || gid FROM oc_group_user WHERE uid = ?1))))
+         ORDER BY o.firstoccurence, o.id LIMIT ?2",
+    )
+    .bind(&who.uid)
+    .bind(limit)
+    .fetch_all(&stand.db.read)
+    .await?;
+    Ok(rows.into_iter().map(|(at, what, cal)| (mint::http_date(at), what, cal)).collect())
+}
+
+async fn calendar(stand: &StandIn, who: &Identity) -> Result<Page<'static>, Fault> {
+    let mut rows = String::new();
+    for (when, summary, calendar) in events(stand, who, 200).await? {
+        let _ = write!(
+            rows,
+            "<tr><td>{}</td><td>{when}</td><td class=\"optional\">{}</td></tr>",
+            escape(&summary),
+            escape(&calendar)
+        );
+    }
+    let content = format!(
+        "<table><thead><tr><th>Event</th><th>Begins</th><th class=\"optional\">Calendar</th></tr></thead><tbody>{rows}</tbody></table>"
+    );
+    let names: Vec<(String,)> = sqlx::query_as(
+        "SELECT coalesce(displayname, uri) FROM oc_calendars
+         WHERE principaluri = 'principals/users/' || ? ORDER BY id",
+    )
+    .bind(&who.uid)
+    .fetch_all(&stand.db.read)
+    .await?;
+    let list: String = names
+        .iter()
+        .map(|(name,)| format!("<li><a href=\"/apps/calendar/\">{}</a></li>", escape(name)))
+        .collect();
+    let navigation = format!(
+        "<div class=\"app-navigation-header\"><span class=\"app-navigation-caption\">Calendars</span></div><ul>{list}</ul>"
+    );
+    Ok(user_page("calendar", "Calendar", navigation, content))
+}
+
+async fn contacts(stand: &StandIn, who: &Identity) -> Result<Page<'static>, Fault> {
+    let cards: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT coalesce(n.value, k.uri), coalesce(e.value, ''), coalesce(b.displayname, b.uri)
+         FROM oc_cards k JOIN oc_addressbooks b ON b.id = k.addressbookid
+         LEFT JOIN oc_cards_properties n ON n.cardid = k.id AND n.name = 'FN'
+         LEFT JOIN oc_cards_properties e ON e.cardid = k.id AND e.name = 'EMAIL'
+         WHERE b.principaluri = 'principals/users/' || ?1 OR b.id IN
+           (SELECT resourceid FROM oc_dav_shares WHERE type = 'addressbook' AND access IN (2, 3)
+            AND principaluri = 'principals/users/' || ?1)
+         GROUP BY k.id ORDER BY 1 LIMIT 500",
+    )
+    .bind(&who.uid)
+    .fetch_all(&stand.db.read)
+    .await?;
+    let mut rows = String::new();
+    for (name, mail, book) in cards {
+        let _ = write!(
+            rows,
+            "<tr><td>{}</td><td>{}</td><td class=\"optional\">{}</td></tr>",
+            escape(&name),
+            escape(&mail),
+            escape(&book)
+        );
+    }
+    let content = format!(
+        "<table><thead><tr><th>Name</th><th>Email</th><th class=\"optional\">Address book</th></tr></thead><tbody>{rows}</tbody></table>"
+    );
+    let navigation = "<ul><li id=\"everyone\" class=\"active\"><a href=\"/apps/contacts/\">All contacts</a></li></ul>";
+    Ok(user_page("contacts", "Contacts", navigation.to_owned(), content))
+}
+
+async fn settings(stand: &StandIn, who: &Identity) -> Result<Page<'static>, Fault> {
+    let mail = super::db::preference(&stand.db.read, &who.uid, "settings", "email").await?;
+    let groups: Vec<(String,)> =
+        sqlx::query_as("SELECT gid FROM oc_group_user WHERE uid = ? ORDER BY gid")
+            .bind(&who.uid)
+            .fetch_all(&stand.db.read)
+            .await?;
+    let groups: Vec<String> = groups.into_iter().map(|(gid,)| gid).collect();
+    let used = super::files::quota::used(stand, &who.uid).await?;
+    let used = readable(i64::try_from(used).unwrap_or(i64::MAX));
+    let mut boxes = String::new();
+    for (id, title, value) in [
+        ("displayname", "Full name", who.display.clone()),
+        ("email", "Email", mail.unwrap_or_default()),
+        ("details", "Groups", groups.join(", ")),
+        ("language", "Language", "English".to_owned()),
+        ("profile", "Storage used", used),
+    ] {
+        let _ = write!(
+            boxes,
+            "<div class=\"personal-settings-setting-box\"><div id=\"vue-{id}-section\"><h3>{title}</h3>{}</div></div>",
+            escape(&value)
+        );
+    }
+    let content = format!(
+        "<div id=\"settings-app\"></div><div id=\"original-settings-content\" data-active-section-id=\"personal-info\" data-active-section-type=\"personal\">\
+         <div id=\"personal-settings\"><h2>Personal info</h2>{boxes}</div></div>"
+    );
+    let mut navigation = String::from(
+        "<div class=\"app-navigation-personal\"><div class=\"app-navigation-caption\">Personal</div><ul><li class=\"active\"><a href=\"/settings/user\">Personal info</a></li></ul></div>",
+    );
+    if who.admin {
+        navigation.push_str("<div class=\"app-navigation-administration\"><div class=\"app-navigation-caption\">Administration</div><ul><li><a href=\"/settings/users\">Accounts</a></li></ul></div>");
+    }
+    let mut page = user_page("settings", "Personal info", navigation, content);
+    page.layout = Layout::Settings;
+    Ok(page)
+}
+
+async fn users(stand: &StandIn) -> Result<Page<'static>, Fault> {
+    let all: Vec<(String, String)> =
+        sqlx::query_as("SELECT uid, coalesce(displayname, uid) FROM oc_users ORDER BY uid")
+            .fetch_all(&stand.db.read)
+            .await?;
+    let row = |(uid, name): &(String, String)| {
+        format!("<tr><td>{}</td><td>{}</td></tr>", escape(uid), escape(name))
+    };
+    let rows: String = all.iter().map(row).collect();
+    let content = format!(
+        "<h2>Accounts</h2><table><thead><tr><th>Account name</th><th>Display name</th></tr></thead><tbody>{rows}</tbody></table>"
+    );
+    let navigation = "<ul><li><a href=\"/settings/user\">Personal info</a></li><li class=\"active\"><a href=\"/settings/users\">Accounts</a></li></ul>";
+    let mut page = user_page("settings", "Accounts", navigation.to_owned(), content);
+    page.layout = Layout::Settings;
+    Ok(page)
+}
