@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::checked::{Config, Target};
 use super::fault::Fault;
@@ -69,7 +70,11 @@ impl Spot {
 }
 
 /// Everything that is wrong between these sites, in their order.
-pub(super) fn between(sites: &[(&Path, Known)], config: &Config, world: &World) -> Vec<Problem> {
+pub(super) fn between(
+    sites: &[(&Path, Arc<Known>)],
+    config: &Config,
+    world: &World,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut names: HashMap<&str, (&Path, &Spot)> = HashMap::new();
     let mut hosts: HashMap<&Host, (&Path, &Spot)> = HashMap::new();

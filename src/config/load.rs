@@ -47,12 +47,12 @@ pub struct Loaded {
 pub struct Loader {
     path: PathBuf,
     base: Base,
-    known: HashMap<PathBuf, Known>,
+    known: HashMap<PathBuf, Arc<Known>>,
     stamps: HashMap<PathBuf, Option<Stamp>>,
 }
 
 /// A site file that was read before.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Known {
     pub(super) site: Arc<Site>,
     pub(super) places: clash::Places,
@@ -188,14 +188,14 @@ impl Loader {
     }
 
     /// A site: as it is known, or read again.
-    fn site(&mut self, path: &Path, world: &World, problems: &mut Problems) -> Option<Known> {
+    fn site(&mut self, path: &Path, world: &World, problems: &mut Problems) -> Option<Arc<Known>> {
         if let Some(known) = self.known.get(path)
             && known.stamp.is_some()
             && known.stamp == Stamp::of(path)
         {
             self.stamps.insert(path.to_owned(), known.stamp);
             problems.warnings.extend(known.warnings.iter().cloned());
-            return Some(known.clone());
+            return Some(Arc::clone(known));
         }
         let text = self.read(path, &mut problems.errors)?;
         let source = Source { path, text: &text };
@@ -209,12 +209,12 @@ impl Loader {
         let checked = checked?;
         // A site with errors still takes part in the search for clashes, but is not kept.
         let stamp = if is_wrong { None } else { self.stamps.get(path).copied().flatten() };
-        Some(Known {
+        Some(Arc::new(Known {
             places: clash::Places::of(&checked, &checker.source),
             site: self.reused(path, checked.site),
             warnings: checker.warnings,
             stamp,
-        })
+        }))
     }
 
     /// The site that was loaded before, if it is the same.
