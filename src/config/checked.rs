@@ -133,7 +133,7 @@ pub enum AccessLog {
 /// One Nextcloud instance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Site {
-    /// Its name: `[a-z0-9-]`, unique; the file name without `.toml`.
+    /// Its name: `[a-z0-9.-]`, unique; the file name without `.toml`, unless the file says another.
     pub name: String,
     /// Host names it answers to; the first exact one is canonical.
     pub hosts: Vec<HostPattern>,
@@ -275,6 +275,12 @@ pub struct Spool {
     pub folder: PathBuf,
 }
 
+impl Default for Spool {
+    fn default() -> Self {
+        Self { memory: 1 << 20, max: 10 << 30, folder: PathBuf::from("/var/tmp") }
+    }
+}
+
 /// One account shown as another.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OwnerRule {
@@ -284,6 +290,25 @@ pub struct OwnerRule {
     pub to: String,
     /// The display name shown instead.
     pub display_name: String,
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Endpoint::Tcp(address) => write!(f, "{address}"),
+            Endpoint::Unix(path) => write!(f, "unix:{}", path.display()),
+            Endpoint::Systemd(name) => write!(f, "systemd:{name}"),
+        }
+    }
+}
+
+impl std::fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            HostPattern::Exact(name) => f.write_str(name),
+            HostPattern::Wildcard(rest) => write!(f, "*.{rest}"),
+        }
+    }
 }
 
 impl UpstreamGroup {

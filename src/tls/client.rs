@@ -70,5 +70,8 @@ fn roots(path: &Path) -> Result<rustls::RootCertStore, Error> {
     for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
         roots.add(certificate.map_err(unreadable)?)?;
     }
+    if roots.is_empty() {
+        return Err(unreadable(rustls::pki_types::pem::Error::NoItemsFound));
+    }
     Ok(roots)
 }

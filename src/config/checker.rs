@@ -1,0 +1,171 @@
+//! Turns what was given in one file into checked values, and collects what is wrong on the way.
+//!
+//! A wrong value leaves the setting as it was, so that the next one can be looked at: a caller
+//! gets a value in any case, and must not use it if there are errors.
+
+use std::fmt;
+use std::ops::{Range, RangeInclusive};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::fault::Fault;
+use super::given::{Given, List};
+use super::problem::{Problem, Source};
+use super::values::{Count, Size, show_duration, show_size};
+use super::world::World;
+
+/// A file that is being checked.
+pub(super) struct Checker<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) world: &'a World,
+    pub(super) errors: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+}
+
+/// Something with an amount that has a sensible range.
+pub(super) trait Amount {
+    fn amount(&self) -> u64;
+    fn show(amount: u64) -> String;
+}
+
+impl Amount for Count {
+    fn amount(&self) -> u64 {
+        self.0
+    }
+
+    fn show(amount: u64) -> String {
+        amount.to_string()
+    }
+}
+
+impl Amount for Size {
+    fn amount(&self) -> u64 {
+        self.0
+    }
+
+    fn show(amount: u64) -> String {
+        show_size(amount)
+    }
+}
+
+impl Amount for Duration {
+    fn amount(&self) -> u64 {
+        u64::try_from(self.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn show(amount: u64) -> String {
+        show_duration(Duration::from_millis(amount))
+    }
+}
+
+// === impl Checker ===
+
+impl<'a> Checker<'a> {
+    pub(super) fn new(source: Source<'a>, world: &'a World) -> Self {
+        Self { source, world, errors: Vec::new(), warnings: Vec::new() }
+    }
+
+    pub(super) fn error(&mut self, span: Range<usize>, fault: Fault) {
+        self.errors.push(self.source.problem(span, fault));
+    }
+
+    pub(super) fn warn(&mut self, span: Range<usize>, fault: Fault) {
+        self.warnings.push(self.source.problem(span, fault));
+    }
+
+    /// About the file as a whole.
+    pub(super) fn error_of_file(&mut self, fault: Fault) {
+        self.errors.push(Problem::of_file(self.source.path, fault));
+    }
+
+    /// The value, if one was given that could be read.
+    pub(super) fn value<T>(&mut self, given: Option<Given<T>>) -> Option<(T, Range<usize>)> {
+        let Given { span, value } = given?;
+        match value {
+            Ok(value) => Some((value, span)),
+            Err(fault) => {
+                self.error(span, fault);
+                None
+            }
+        }
+    }
+
+    /// The items that could be read, if a list was given.
+    pub(super) fn list<T>(&mut self, given: Option<List<T>>) -> Option<Vec<(T, Range<usize>)>> {
+        let List { span, items } = given?;
+        match items {
+            Ok(items) => {
+                Some(items.into_iter().filter_map(|item| self.value(Some(item))).collect())
+            }
+            Err(fault) => {
+                self.error(span, fault);
+                None
+            }
+        }
+    }
+
+    pub(super) fn set<T>(&mut self, setting: &mut T, given: Option<Given<T>>) {
+        if let Some((value, _)) = self.value(given) {
+            *setting = value;
+        }
+    }
+
+    /// Sets a number, if it lies within what makes sense; says where it stands.
+    pub(super) fn set_amount<A, N>(
+        &mut self,
+        setting: &mut N,
+        given: Option<Given<A>>,
+        sensible: RangeInclusive<u64>,
+    ) -> Option<Range<usize>>
+    where
+        A: Amount,
+        N: TryFrom<u64, Error: fmt::Debug>,
+    {
+        let (value, span) = self.value(given)?;
+        let amount = self.within(&value, span.clone(), sensible)?;
+        *setting = N::try_from(amount).ok()?;
+        Some(span)
+    }
+
+    pub(super) fn set_duration(
+        &mut self,
+        setting: &mut Duration,
+        given: Option<Given<Duration>>,
+        sensible: RangeInclusive<Duration>,
+    ) -> Option<Range<usize>> {
+        let mut millis = setting.amount();
+        let span = self.set_amount(
+            &mut millis,
+            given,
+            sensible.start().amount()..=sensible.end().amount(),
+        );
+        *setting = Duration::from_millis(millis);
+        span
+    }
+
+    /// The amount, unless it is out of range, which is an error.
+    pub(super) fn within<A: Amount>(
+        &mut self,
+        value: &A,
+        span: Range<usize>,
+        sensible: RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let amount = value.amount();
+        let what = match amount {
+            _ if amount < *sensible.start() => format!("less than {}", A::show(*sensible.start())),
+            _ if amount > *sensible.end() => format!("more than {}", A::show(*sensible.end())),
+            _ => return Some(amount),
+        };
+        self.error(span, Fault::Range { given: A::show(amount), what });
+        None
+    }
+
+    /// A path of the file; what is relative is so to the folder of the main file.
+    pub(super) fn path(
+        &mut self,
+        given: Option<Given<PathBuf>>,
+    ) -> Option<(PathBuf, Range<usize>)> {
+        let (path, span) = self.value(given)?;
+        Some((self.world.resolve(&path), span))
+    }
+}

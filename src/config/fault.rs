@@ -1,0 +1,323 @@
+//! Everything that can be wrong with a configuration, each with the way out.
+//!
+//! The text says what is wrong (lower case, after the key); [`Fault::help`] says what to do. Where
+//! it stands is the business of [`Problem`](super::problem::Problem).
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::values;
+use crate::tls::ClientError;
+
+/// What is wrong with one place of a configuration, or doubtful about it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// No such way to log.
+    #[error("`{0}` is no place for the access log")]
+    AccessLog(String),
+    /// The operator's listener can be reached by others.
+    #[error("can be reached from other machines, and asks nobody for a password")]
+    AdminExposed,
+    /// A host matches every name, beside others.
+    #[error("`*` takes every host, so it has to stand alone")]
+    AnyHostBesides,
+    /// The authorities of upstreams cannot be used.
+    #[error("cannot be used: {}", chain(.0.as_ref()))]
+    Authorities(#[source] Arc<ClientError>),
+    /// TLS without certificates.
+    #[error("TLS needs certificates, and `listen.certificates` names no folder")]
+    CertificatesMissing,
+    /// Certificates that nobody uses.
+    #[error("has no effect, because nothing listens for TLS")]
+    CertificatesUnused,
+    /// A new line and the like in a value.
+    #[error("holds a control character")]
+    ControlCharacter,
+    /// Two listeners want the same address.
+    #[error("is listened on twice; see {0} as well")]
+    DoubleEndpoint(String),
+    /// Two sites want the same host.
+    #[error("host `{host}` is taken already by {by}")]
+    DoubleHost {
+        /// The host.
+        host: String,
+        /// The other place.
+        by: String,
+    },
+    /// Two sites want the same name.
+    #[error("site name `{name}` is taken already by {by}")]
+    DoubleName {
+        /// The name.
+        name: String,
+        /// The other place.
+        by: String,
+    },
+    /// Two owner rules for one account.
+    #[error("account `{0}` is shown as another by an earlier rule already")]
+    DoubleOwner(String),
+    /// Two routes want the same prefix.
+    #[error("prefix `{0}` is taken already by an earlier route")]
+    DoublePrefix(String),
+    /// The same target twice in a group.
+    #[error("target `{0}` is in the list twice")]
+    DoubleTarget(String),
+    /// No duration.
+    #[error("`{0}` is no duration")]
+    Duration(String),
+    /// Nothing in it.
+    #[error("is empty")]
+    Empty,
+    /// No address to listen on.
+    #[error("`{0}` is no address to listen on")]
+    Endpoint(String),
+    /// A file or folder cannot be used.
+    #[error("{} {cannot}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What cannot be done with it.
+        cannot: &'static str,
+        /// Why.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// Probes that have no host to ask for.
+    #[error("has no effect: probes ask for a host, and this site has none without `*`")]
+    HealthWithoutHost,
+    /// No host name.
+    #[error("`{0}` is no host name")]
+    Host(String),
+    /// A host name with a port.
+    #[error("`{0}` has a port, and hosts are matched without one")]
+    HostPort(String),
+    /// A host name that is not in its ASCII form.
+    #[error("`{0}` is not in its ASCII form")]
+    HostUnicode(String),
+    /// No value of `Strict-Transport-Security`.
+    #[error("`{0}` is no value of Strict-Transport-Security")]
+    Hsts(String),
+    /// A value that Nextcloud warns about.
+    #[error("max-age is below 15552000 (180 days), about which Nextcloud warns its admins")]
+    HstsShort,
+    /// A value of another kind.
+    #[error("is {found}, and has to be {wanted}")]
+    Kind {
+        /// What it is.
+        found: &'static str,
+        /// What it has to be.
+        wanted: &'static str,
+    },
+    /// A template where there is no label.
+    #[error("`{{label}}` has a value only in a site whose hosts are all like `*.example.org`")]
+    LabelWithoutWildcard,
+    /// A key that has to be there.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    /// No site name.
+    #[error("`{0}` is no name of a site")]
+    Name(String),
+    /// Below zero.
+    #[error("is below zero")]
+    Negative,
+    /// No network.
+    #[error("`{0}` is no network")]
+    Network(String),
+    /// Everybody.
+    #[error("covers every address there is, so anyone can claim to be anyone")]
+    NetworkAll,
+    /// An address with a mask, rather than a network.
+    #[error("`{given}` is an address within a network")]
+    NetworkBits {
+        /// What was written.
+        given: IpNet,
+        /// What it is part of.
+        meant: IpNet,
+    },
+    /// Nowhere to listen.
+    #[error("there is nothing to listen on")]
+    NoListener,
+    /// No sites.
+    #[error("there is no site: {} holds no *.toml file", .0.display())]
+    NoSites(PathBuf),
+    /// A key of `[defaults]` that makes sense for one site only.
+    #[error("cannot be the same for all sites")]
+    NotADefault,
+    /// A file that is no UTF-8.
+    #[error("is not UTF-8 at byte {0}")]
+    NotUtf8(usize),
+    /// One of two settings may not be smaller than the other.
+    #[error("is {is} than `limits.{than}`")]
+    Order {
+        /// "smaller" or "larger".
+        is: &'static str,
+        /// The other setting.
+        than: &'static str,
+    },
+    /// Outside of what makes sense.
+    #[error("{given} is {what}")]
+    Range {
+        /// What was written.
+        given: String,
+        /// "less than …" or "more than …"
+        what: String,
+    },
+    /// No path prefix.
+    #[error("`{0}` is no path prefix")]
+    Prefix(String),
+    /// The prefix of everything.
+    #[error("`/` is the whole site")]
+    PrefixRoot,
+    /// Where to redirect to is not known.
+    #[error("there is no host to redirect to")]
+    RedirectNowhere,
+    /// Too short for Nextcloud.
+    #[error("is shorter than an hour, and assembling a large upload may take that long")]
+    ResponseShort,
+    /// Probes of something that need not be a Nextcloud.
+    #[error("is for the site's own upstream: probes ask for `status.php`, which is Nextcloud's")]
+    RouteHealth,
+    /// No size.
+    #[error("`{0}` is no size")]
+    Size(String),
+    /// A setting of spooling without spooling.
+    #[error("has no effect, because `dav.spool_chunked` is off")]
+    SpoolUnused,
+    /// No TOML.
+    #[error("{}", one_line(.0.message()))]
+    Syntax(#[source] Arc<toml::de::Error>),
+    /// No target.
+    #[error("`{0}` is no origin")]
+    Target(String),
+    /// A target with a path.
+    #[error("`{0}` has a path, and paths are passed on as they are")]
+    TargetPath(String),
+    /// A target without scheme.
+    #[error("`{0}` does not say whether to use TLS")]
+    TargetScheme(String),
+    /// A target with a password.
+    #[error("has credentials before `@`, and secrets do not belong into this file")]
+    TargetSecret,
+    /// A target that is Passeur itself.
+    #[error(
+        "target `{target}` is Passeur's own listener `{listener}`: requests would go in circles"
+    )]
+    TargetSelf {
+        /// The target.
+        target: String,
+        /// The listener.
+        listener: String,
+    },
+    /// A relative path of a socket.
+    #[error("a unix socket needs an absolute path")]
+    UnixPath,
+    /// No such key.
+    #[error("there is no such key")]
+    UnknownKey {
+        /// The key that looks most like it.
+        nearest: Option<String>,
+    },
+}
+
+impl Fault {
+    /// For text that is no host name: what is wrong with it.
+    pub(super) fn host(text: &str) -> Self {
+        let is_port = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+        match text.rsplit_once(':') {
+            Some((host, port)) if is_port(port) && values::host_pattern(host).is_ok() => {
+                Fault::HostPort(text.to_owned())
+            }
+            _ => Fault::Host(text.to_owned()),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        if let Some(fixed) = self.fixed_help() {
+            return Some(fixed.to_owned());
+        }
+        match self {
+            Fault::HostPort(text) => {
+                text.rsplit_once(':').map(|(host, _)| format!("write \"{host}\""))
+            }
+            Fault::NetworkBits { meant, given } => {
+                Some(format!("write \"{meant}\", or \"{}\" for this address alone", given.addr()))
+            }
+            Fault::TargetScheme(text) => {
+                Some(format!("write \"http://{text}\" or \"https://{text}\""))
+            }
+            Fault::UnknownKey { nearest: Some(nearest) } => {
+                Some(format!("did you mean `{nearest}`?"))
+            }
+            _ => None,
+        }
+    }
+
+    fn fixed_help(&self) -> Option<&'static str> {
+        Some(match self {
+            Fault::AccessLog(_) => {
+                "write \"off\", \"stdout\" or \"file:/var/log/passeur/access.log\""
+            }
+            Fault::AdminExposed => "listen on 127.0.0.1, on [::1] or on a unix socket",
+            Fault::CertificatesMissing => {
+                "set `certificates = \"…\"` in [listen]: a folder with NAME.crt and NAME.key"
+            }
+            Fault::DoubleHost { .. } => "a host belongs to one site; remove it from the other",
+            Fault::DoubleName { .. } => "give one of them another `name`",
+            Fault::Duration(_) => "write a whole number with a unit: 500ms, 75s, 10m, 1h or 1d",
+            Fault::Endpoint(_) => {
+                "write IP:PORT such as \"[::]:443\", \"unix:/PATH\" or \"systemd:NAME\""
+            }
+            Fault::Host(_) => "write a name such as \"cloud.example.org\" or \"*.example.org\"",
+            Fault::HostUnicode(_) => {
+                "write it as browsers send it, such as \"xn--bcher-kva.example\" (command `idn2`)"
+            }
+            Fault::Hsts(_) => "write \"max-age=15552000; includeSubDomains\", or \"off\"",
+            Fault::LabelWithoutWildcard => "write the whole name of the target",
+            Fault::Missing("hosts") => {
+                "add `hosts = [\"cloud.example.org\"]` at the top of the file"
+            }
+            Fault::Missing("upstream.targets") => {
+                "add `upstream.targets = [\"http://10.0.0.5:80\"]`: where this is served from"
+            }
+            Fault::Missing("prefix") => "add `prefix = \"/push\"` to this route",
+            Fault::Name(_) => "use a-z, 0-9, `-` and `.` only, beginning with a letter or digit",
+            Fault::Network(_) => "write \"10.0.0.0/8\", \"2001:db8::/32\" or one address",
+            Fault::NetworkAll => "name the addresses of the machines in front of Passeur",
+            Fault::NoListener => {
+                "set `http = [\"[::]:80\"]`, `https = [\"[::]:443\"]` or both in [listen]"
+            }
+            Fault::NotADefault => "set it in the file of the site",
+            Fault::Prefix(_) => "write it as in a URL, without escapes: \"/push\", \"/apps/x\"",
+            Fault::PrefixRoot => "use [upstream] for what no route takes",
+            Fault::RedirectNowhere => {
+                "give the site a host without `*`, or redirect from a wildcard"
+            }
+            Fault::Size(_) => "write a whole number with a unit: 512 B, 128 KiB, 16 MiB or 1 GiB",
+            Fault::Target(_) => "write \"http://HOST:PORT\", \"https://HOST\" or \"unix:/PATH\"",
+            Fault::TargetPath(_) => "remove the path; to send a prefix elsewhere, use [[routes]]",
+            Fault::TargetSecret => "remove them; Nextcloud asks its users itself",
+            _ => return None,
+        })
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,138 @@
+//! The files as they are written: one struct per table, one field per key.
+//!
+//! Nothing is checked here and nothing has a default; every leaf is a [`Given`] that remembers
+//! where it stands and whether it could be read, so that one wrong value does not hide the next.
+//! The names of the fields are the names of the keys. `config/passeur.toml` explains each of them,
+//! and a test holds it to that.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::checked::{AccessLog, Endpoint, HostPattern};
+use super::given::{Given, List};
+use super::values::{Count, Host, Off, Prefix, Size, TargetUrl};
+
+/// The main file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Main {
+    pub sites: Option<Given<PathBuf>>,
+    pub listen: Listen,
+    pub admin: Admin,
+    pub limits: Limits,
+    pub log: Log,
+    pub defaults: Site,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Listen {
+    pub http: Option<List<Endpoint>>,
+    pub https: Option<List<Endpoint>>,
+    pub certificates: Option<Given<PathBuf>>,
+    pub public_https_port: Option<Given<Count>>,
+    pub proxy_protocol_from: Option<List<IpNet>>,
+    pub trusted_hops: Option<List<IpNet>>,
+    pub workers: Option<Given<Count>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Admin {
+    pub listen: Option<Given<Off<Endpoint>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Limits {
+    pub head_bytes: Option<Given<Size>>,
+    pub client_idle: Option<Given<Duration>>,
+    pub client_stall: Option<Given<Duration>>,
+    pub handshake: Option<Given<Duration>>,
+    pub h2_stream_window: Option<Given<Size>>,
+    pub h2_connection_window: Option<Given<Size>>,
+    pub h2_window_budget: Option<Given<Size>>,
+    pub h2_streams: Option<Given<Count>>,
+    pub connections: Option<Given<Count>>,
+    pub drain_requests: Option<Given<Duration>>,
+    pub drain_uploads: Option<Given<Duration>>,
+    pub drain_websockets: Option<Given<Duration>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Log {
+    pub access: Option<Given<AccessLog>>,
+}
+
+/// A file of the sites folder; and `[defaults]` of the main file, where what makes a site this
+/// one and no other is refused.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Site {
+    pub name: Option<Given<String>>,
+    pub hosts: Option<List<Host>>,
+    pub redirect_from: Option<List<HostPattern>>,
+    pub redirect_to_https: Option<Given<bool>>,
+    pub http2: Option<Given<bool>>,
+    pub answer_well_known: Option<Given<bool>>,
+    pub hsts: Option<Given<Off<String>>>,
+    pub security_headers: Option<Given<bool>>,
+    pub upstream: Upstream,
+    pub dav: Dav,
+    pub routes: Vec<Spanned<Route>>,
+    pub owners: Vec<Spanned<Owner>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Upstream {
+    pub targets: Option<List<TargetUrl>>,
+    pub http2: Option<Given<bool>>,
+    pub ca: Option<Given<PathBuf>>,
+    pub rewrite_host: Option<Given<bool>>,
+    pub max_in_flight: Option<Given<Count>>,
+    pub max_queued: Option<Given<Count>>,
+    pub queue_wait: Option<Given<Duration>>,
+    pub connect: Option<Given<Duration>>,
+    pub response: Option<Given<Duration>>,
+    pub stall: Option<Given<Duration>>,
+    pub keep_alive: Option<Given<Duration>>,
+    pub health_every: Option<Given<Off<Duration>>>,
+    pub breaker_failures: Option<Given<Count>>,
+    pub breaker_pause: Option<Given<Duration>>,
+    pub websocket_idle: Option<Given<Duration>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Dav {
+    pub guard_destination: Option<Given<bool>>,
+    pub repair_etags: Option<Given<bool>>,
+    pub join_moves: Option<Given<bool>>,
+    pub refuse_infinite_depth: Option<Given<bool>>,
+    pub spool_chunked: Option<Given<bool>>,
+    pub spool_memory: Option<Given<Size>>,
+    pub spool_max: Option<Given<Size>>,
+    pub spool_folder: Option<Given<PathBuf>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Route {
+    pub prefix: Option<Given<Prefix>>,
+    pub strip_prefix: Option<Given<bool>>,
+    pub upstream: Upstream,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Owner {
+    pub from: Option<Given<String>>,
+    pub to: Option<Given<String>>,
+    pub display_name: Option<Given<String>>,
+}

@@ -1,0 +1,186 @@
+//! Brings a running Passeur to what its files say now.
+//!
+//! A change of a file and SIGHUP end in the same [`Reloader::reload`]. A configuration with errors
+//! is logged and counted, and what runs stays. A change of certificates alone does not reload the
+//! configuration; SIGHUP asks for both. The service manager is told that a reload begins and ends.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::checked::Config;
+use super::load::{Loaded, Loader};
+use super::problem::{Errors, Problem};
+use super::watch::{Changed, Folders, Watch};
+
+/// Loads a configuration once, and again whenever it changes.
+pub struct Reloader {
+    loader: Loader,
+    folders: Folders,
+    watch: Watch,
+    reloads: Arc<Reloads>,
+}
+
+/// How reloading went, for metrics.
+#[derive(Debug, Default)]
+pub struct Reloads {
+    done: AtomicU64,
+    failed: AtomicU64,
+    last_failed: AtomicBool,
+}
+
+// === impl Reloads ===
+
+impl Reloads {
+    /// Reloads that succeeded.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Reloads that met errors.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Whether the files say something that could not be used, so that an older state runs.
+    pub fn is_outdated(&self) -> bool {
+        self.last_failed.load(Ordering::Relaxed)
+    }
+}
+
+// === impl Reloader ===
+
+impl Reloader {
+    /// Loads the configuration whose main file is `path` for the first time, and watches its files
+    /// from now on.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn load(path: &Path) -> Result<(Loaded, Self), Errors> {
+        let mut loader = Loader::new(path);
+        let loaded = loader.load()?;
+        let folders = folders(path, &loaded);
+        let watch = Watch::new(&folders);
+        Ok((loaded, Self { loader, folders, watch, reloads: Arc::default() }))
+    }
+
+    /// The counts of what [`run`](Self::run) does.
+    #[must_use]
+    pub fn reloads(&self) -> Arc<Reloads> {
+        Arc::clone(&self.reloads)
+    }
+
+    /// Acts on changes and on SIGHUP until it is dropped. `apply` gets every new configuration
+    /// (also one that equals the old, after SIGHUP: logs are reopened then), with the sites that
+    /// did not change shared with the one before; `certificates` is called when the files of the
+    /// certificate folder may have changed.
+    ///
+    /// # Errors
+    /// If SIGHUP cannot be listened for.
+    pub async fn run(
+        mut self,
+        mut apply: impl FnMut(Config),
+        mut certificates: impl FnMut(),
+    ) -> std::io::Result<()> {
+        let mut hangups = signal(SignalKind::hangup())?;
+        loop {
+            let (changed, asked) = tokio::select! {
+                changed = self.watch.changed() => (changed, false),
+                _ = hangups.recv() => (Changed { configuration: true, certificates: true }, true),
+            };
+            // First watch, then look: a change in between is seen by one of them.
+            self.watch.follow(&self.folders);
+            if changed.certificates {
+                certificates();
+            }
+            if changed.configuration && (asked || self.loader.is_stale()) {
+                self.reload(&mut apply).await;
+                self.watch.follow(&self.folders);
+            }
+        }
+    }
+
+    /// Loads what the files say now, and applies it unless something is wrong with it; says
+    /// whether it did.
+    pub async fn reload(&mut self, apply: &mut impl FnMut(Config)) -> bool {
+        tell(&[Some(NotifyState::Reloading), NotifyState::monotonic_usec_now().ok()]);
+        let loaded = self.load_again().await;
+        let succeeded = loaded.is_ok();
+        match loaded {
+            Ok(loaded) => {
+                log_problems(&loaded.warnings);
+                self.folders = folders(self.loader.path(), &loaded);
+                let sites = loaded.config.sites.len();
+                apply(loaded.config);
+                self.reloads.done.fetch_add(1, Ordering::Relaxed);
+                tracing::info!(sites, "configuration reloaded");
+            }
+            Err(errors) => {
+                let count = errors.problems().len();
+                for problem in errors.problems() {
+                    tracing::error!(place = %problem.location(), "{}", problem.advice());
+                }
+                self.reloads.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(errors = count, "configuration not reloaded; the old one stays");
+            }
+        }
+        self.reloads.last_failed.store(!succeeded, Ordering::Relaxed);
+        tell(&[Some(NotifyState::Ready)]);
+        succeeded
+    }
+
+    /// Reads the files on a thread that may wait for the disk.
+    async fn load_again(&mut self) -> Result<Loaded, Errors> {
+        let spare = Loader::new(self.loader.path());
+        let mut loader = std::mem::replace(&mut self.loader, spare);
+        let loading = tokio::task::spawn_blocking(move || (loader.load(), loader));
+        match loading.await {
+            Ok((loaded, loader)) => {
+                self.loader = loader;
+                loaded
+            }
+            // Only when the runtime is going down; what was known is read again here.
+            Err(_) => self.loader.load(),
+        }
+    }
+}
+
+fn folders(path: &Path, loaded: &Loaded) -> Folders {
+    Folders {
+        main: path.to_owned(),
+        sites: loaded.sites_folder.clone(),
+        certificates: loaded.config.listen.certificates.clone(),
+    }
+}
+
+/// `next`, with the sites that equal those of `previous` shared with it.
+#[must_use]
+pub fn reuse(previous: &Config, mut next: Config) -> Config {
+    let known: std::collections::HashMap<&str, &Arc<_>> =
+        previous.sites.iter().map(|site| (site.name.as_str(), site)).collect();
+    for site in &mut next.sites {
+        if let Some(same) = known.get(site.name.as_str())
+            && (Arc::ptr_eq(same, site) || ***same == **site)
+        {
+            *site = Arc::clone(same);
+        }
+    }
+    next
+}
+
+/// Logs warnings, one line each.
+pub fn log_problems(warnings: &[Problem]) {
+    for warning in warnings {
+        tracing::warn!(place = %warning.location(), "{}", warning.advice());
+    }
+}
+
+fn tell(states: &[Option<NotifyState<'_>>]) {
+    let states: Vec<NotifyState<'_>> = states.iter().flatten().cloned().collect();
+    if let Err(error) = sd_notify::notify(&states) {
+        tracing::warn!(%error, "failed to notify the service manager");
+    }
+}
