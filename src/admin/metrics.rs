@@ -32,10 +32,14 @@ fn process(page: &mut Page, operator: &Operator) {
     let unknown = operator.shared.unknown_hosts.load(Ordering::Relaxed);
     page.family("passeur_unknown_hosts_total", "counter", "Requests for hosts that no site has.");
     page.line("passeur_unknown_hosts_total", &[], unknown);
-    page.family("passeur_reloads_total", "counter", "Configurations that were read again.");
-    for (result, count) in [("ok", &operator.reloads), ("refused", &operator.failed_reloads)] {
-        let labels = [("result", result)];
-        page.line("passeur_reloads_total", &labels, count.load(Ordering::Relaxed));
+    if let Some(reloads) = &operator.reloads {
+        page.family("passeur_reloads_total", "counter", "Configurations that were read again.");
+        for (result, count) in [("ok", reloads.done()), ("refused", reloads.failed())] {
+            page.line("passeur_reloads_total", &[("result", result)], count);
+        }
+        let help = "1 if the files have errors, so that what runs is older than they are.";
+        page.family("passeur_configuration_outdated", "gauge", help);
+        page.line("passeur_configuration_outdated", &[], u8::from(reloads.is_outdated()));
     }
     if let Some(log) = operator.shared.access_log.load().as_ref() {
         let help = "Access lines lost because the disk was slower than the traffic.";

@@ -10,7 +10,7 @@
 mod metrics;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -21,6 +21,7 @@ use axum::routing::get;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::{TcpListener, UnixListener};
 
+use crate::config::Reloads;
 use crate::gateway::Shared;
 use crate::listen::socket::Bare;
 
@@ -32,10 +33,8 @@ pub struct Operator {
     pub token: Option<SecretString>,
     /// Whether a stop has begun.
     pub draining: AtomicBool,
-    /// Reloads that took effect.
-    pub reloads: AtomicU64,
-    /// Reloads that were refused.
-    pub failed_reloads: AtomicU64,
+    /// How reloading goes; `None` where there is no file to reload.
+    pub reloads: Option<Arc<Reloads>>,
     /// Open client connections.
     pub connections: Box<dyn Fn() -> usize + Send + Sync>,
     /// When each certificate ends: name and seconds since 1970.

@@ -1,7 +1,9 @@
 //! The command line, and the one place where everything is put together.
 
+mod demo;
 mod proxy;
 mod running;
+mod serve;
 mod server;
 
 use std::process::ExitCode;
@@ -21,7 +23,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Demo),
     Proxy(proxy::Proxy),
+    Serve(serve::Serve),
 }
 
 /// Runs the command line of this process.
@@ -29,7 +33,9 @@ enum Command {
 pub fn run() -> ExitCode {
     log_to_stderr();
     let outcome = match Cli::parse().command {
+        Command::Demo(demo) => demo.run(),
         Command::Proxy(proxy) => proxy.run(),
+        Command::Serve(serve) => serve.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

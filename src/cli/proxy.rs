@@ -46,7 +46,8 @@ impl Proxy {
             for address in server.addresses() {
                 println!("{address}");
             }
-            running::until_stopped(server, |_| {}).await;
+            running::asked_to_stop().await;
+            running::stop(server).await;
             Ok(())
         })
     }

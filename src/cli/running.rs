@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Server;
 use crate::listen::notify;
@@ -20,38 +20,50 @@ pub(super) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> an
     result
 }
 
-/// Serves until SIGTERM or SIGINT, then drains; a second signal ends it at once. SIGHUP calls
-/// `reload`.
-pub(super) async fn until_stopped(server: Server, reload: impl Fn(&Server)) {
-    notify::ready();
-    let watchdog = tokio::spawn(notify::watchdog());
-    let (mut terminate, mut interrupt, mut hangup) = match signals() {
-        Ok(signals) => signals,
+/// Says that all is ready, and waits for SIGTERM or SIGINT.
+pub(super) async fn asked_to_stop() {
+    match Stop::listen() {
+        Ok(mut stop) => {
+            notify::ready();
+            let watchdog = tokio::spawn(notify::watchdog());
+            stop.asked().await;
+            watchdog.abort();
+        }
         Err(error) => {
             tracing::error!(%error, "cannot listen for signals");
-            return std::future::pending().await;
+            std::future::pending().await
         }
-    };
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv() => reload(&server),
-        }
-    }
-    watchdog.abort();
-    tracing::info!("stopping: waiting for what runs; a second signal ends it at once");
-    tokio::select! {
-        summary = server.stop() => tracing::info!(?summary, "stopped"),
-        _ = terminate.recv() => tracing::warn!("ended at once"),
-        _ = interrupt.recv() => tracing::warn!("ended at once"),
     }
 }
 
-type Signals =
-    (tokio::signal::unix::Signal, tokio::signal::unix::Signal, tokio::signal::unix::Signal);
+/// Drains; a second signal ends it at once.
+pub(super) async fn stop(server: Server) {
+    let Ok(mut again) = Stop::listen() else { return };
+    tracing::info!("stopping: what runs may end; a second signal ends it at once");
+    notify::stopping(server.longest_drain());
+    tokio::select! {
+        summary = server.stop() => tracing::info!(?summary, "stopped"),
+        () = again.asked() => tracing::warn!("stopped at once"),
+    }
+}
 
-fn signals() -> std::io::Result<Signals> {
-    let terminate = signal(SignalKind::terminate())?;
-    Ok((terminate, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?))
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

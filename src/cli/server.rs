@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Operator};
+use crate::config::Reloads;
 use crate::config::checked::{AccessLog, Config};
 use crate::gateway::{Gateway, Settings, Shared};
 use crate::intercept::{self, Stack};
@@ -49,6 +50,8 @@ pub struct Extras {
     pub certificates: Option<Certificates>,
     /// What the operator's listener asks for, instead of what the configuration says.
     pub admin_token: Option<SecretString>,
+    /// How reloading goes, for the numbers.
+    pub reloads: Option<Arc<Reloads>>,
 }
 
 /// Why a proxy does not start.
@@ -130,8 +133,7 @@ impl Server {
             shared: Arc::clone(&shared),
             token: extras.admin_token,
             draining: AtomicBool::new(false),
-            reloads: AtomicU64::new(0),
-            failed_reloads: AtomicU64::new(0),
+            reloads: extras.reloads,
             connections: connections(&drain),
             certificates: expirations(certificates.clone()),
         });
@@ -175,16 +177,6 @@ impl Server {
     /// # Errors
     /// If a site or the access log cannot be made; everything goes on as before.
     pub fn apply(&self, config: Config) -> Result<(), StartError> {
-        let applied = self.try_apply(config);
-        let counter = match &applied {
-            Ok(()) => &self.operator.reloads,
-            Err(_) => &self.operator.failed_reloads,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-        applied
-    }
-
-    fn try_apply(&self, config: Config) -> Result<(), StartError> {
         let table = Table::new(&config.sites, &self.shared.table.load())?;
         let mut present = self.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if config.log != present.log {
@@ -227,9 +219,12 @@ impl Server {
         });
     }
 
-    /// Counts a configuration that could not be read.
-    pub fn refused_reload(&self) {
-        self.operator.failed_reloads.fetch_add(1, Ordering::Relaxed);
+    /// How long a stop may take at most.
+    #[must_use]
+    pub fn longest_drain(&self) -> Duration {
+        let config = self.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let limits = &config.limits;
+        limits.drain_requests.max(limits.drain_uploads).max(limits.drain_websockets)
     }
 
     /// Stops: nothing new is accepted, what runs may end within the limits.

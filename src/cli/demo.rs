@@ -1,0 +1,156 @@
+//! `passeur demo`: everything at once, to try it out: a stand-in for Nextcloud with sample accounts
+//! and data, and Passeur in front of it with a certificate made on the spot.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use super::{Extras, Server, running};
+use crate::config::checked::{self, Admin, Config, Endpoint, Target, TargetAddress, UpstreamGroup};
+use crate::demo::{Account, Options, StandIn};
+use crate::tls::{Certificates, self_signed};
+
+/// Try everything with a small stand-in for Nextcloud
+#[derive(Debug, clap::Args)]
+pub(super) struct Demo {
+    /// Where to listen for plain HTTP; port 0 lets the system choose
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    http: SocketAddr,
+    /// Where to listen for HTTPS
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
+    https: SocketAddr,
+    /// Where to listen for operators: health and metrics
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9180")]
+    admin: SocketAddr,
+    /// Keep the stand-in's accounts and data in this folder, instead of a temporary one
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Print one line of JSON instead of text for people
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is printed about a demo that runs.
+#[derive(serde::Serialize)]
+struct Started {
+    http: String,
+    https: String,
+    admin: String,
+    upstream: String,
+    admin_token: String,
+    accounts: Vec<Person>,
+}
+
+#[derive(serde::Serialize)]
+struct Person {
+    uid: String,
+    password: String,
+    admin: bool,
+}
+
+impl Demo {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        // Removed when the demo ends.
+        let temporary = match &self.data {
+            Some(_) => None,
+            None => Some(tempfile::tempdir().context("failed to make a temporary folder")?),
+        };
+        let folder = self.data.clone().or(temporary.as_ref().map(|dir| dir.path().to_owned()));
+        let folder = folder.unwrap_or_default();
+        running::block_on(async {
+            let stand_in = StandIn::open(&folder, Options::default()).await?;
+            let listener = StandIn::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+            let upstream = listener.local_addr().context("failed to listen")?;
+            let token = token()?;
+            let extras = Extras {
+                certificates: Some(certificate()?),
+                admin_token: Some(token.clone().into()),
+                ..Extras::default()
+            };
+            let server = Server::start_with(self.config(upstream), extras).await?;
+            let serving = Arc::clone(&stand_in).serve(listener, std::future::pending());
+            let serving = tokio::spawn(serving);
+            self.print(&self.started(&server, upstream, token, stand_in.accounts()))?;
+            running::asked_to_stop().await;
+            running::stop(server).await;
+            serving.abort();
+            stand_in.close().await;
+            Ok(())
+        })
+    }
+
+    fn config(&self, upstream: SocketAddr) -> Config {
+        let address = TargetAddress::Tcp { host: upstream.ip().to_string(), port: upstream.port() };
+        let target = Target { tls: false, http2: false, address };
+        let mut site = checked::Site::to("demo", Vec::new(), UpstreamGroup::to(target));
+        // Both doors stay open, so that each can be tried.
+        site.redirect_to_https = false;
+        let mut config = Config { sites: vec![Arc::new(site)], ..Config::default() };
+        config.listen.http = vec![Endpoint::Tcp(self.http)];
+        config.listen.https = vec![Endpoint::Tcp(self.https)];
+        config.admin = Admin { listen: Some(Endpoint::Tcp(self.admin)) };
+        config
+    }
+
+    fn started(
+        &self,
+        server: &Server,
+        upstream: SocketAddr,
+        admin_token: String,
+        accounts: Vec<Account>,
+    ) -> Started {
+        let person = |Account { uid, password, admin }| Person { uid, password, admin };
+        Started {
+            http: format!("http://{}", server.http().unwrap_or(self.http)),
+            https: format!("https://{}", server.https().unwrap_or(self.https)),
+            admin: format!("http://{}", server.admin().unwrap_or(self.admin)),
+            upstream: format!("http://{upstream}"),
+            admin_token,
+            accounts: accounts.into_iter().map(person).collect(),
+        }
+    }
+
+    fn print(&self, started: &Started) -> anyhow::Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string(started).context("failed to write JSON")?);
+            return Ok(());
+        }
+        let Started { http, https, admin, upstream, admin_token, accounts } = started;
+        println!("Passeur carries a stand-in for Nextcloud ({upstream}) at\n");
+        println!("  {https}   (the certificate is made on the spot: your browser will ask)");
+        println!("  {http}\n");
+        println!("Accounts:");
+        for Person { uid, password, admin } in accounts {
+            println!("  {uid:<8} {password}{}", if *admin { "   (admin)" } else { "" });
+        }
+        let Some(someone) = accounts.iter().find(|person| !person.admin) else { return Ok(()) };
+        let Person { uid, password, .. } = someone;
+        println!("\nThree things to try:");
+        println!("  1. Open {http}/ in a browser and log in as {uid}.");
+        println!("  2. Sync a folder, as the desktop client does, or list it:");
+        println!("       nextcloudcmd --non-interactive -u {uid} -p {password} FOLDER {http}");
+        println!("       curl -u {uid}:{password} -X PROPFIND {http}/remote.php/dav/files/{uid}/");
+        println!("  3. See what was counted:");
+        println!("       curl -H 'Authorization: Bearer {admin_token}' {admin}/metrics");
+        println!("\nCtrl-C ends it.");
+        Ok(())
+    }
+}
+
+fn certificate() -> anyhow::Result<Certificates> {
+    let hosts = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let (certificate, key) =
+        self_signed::generate(&hosts).context("failed to make a certificate")?;
+    Ok(Certificates::from_pem(certificate.as_bytes(), key.as_bytes())?)
+}
+
+/// A token for the operator's listener, new at each start.
+fn token() -> anyhow::Result<String> {
+    let mut bytes = [0; 24];
+    getrandom::fill(&mut bytes).context("the system gives no randomness")?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+}

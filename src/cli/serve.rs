@@ -1,0 +1,40 @@
+//! `passeur serve --config F`: the proxy of a host, by its configuration.
+
+use std::path::PathBuf;
+
+use super::{Extras, Server, running};
+use crate::config::{Reloader, log_problems};
+use crate::upstream::causes;
+
+/// Serve the sites of a configuration
+#[derive(Debug, clap::Args)]
+pub(super) struct Serve {
+    /// The main configuration file
+    #[arg(long, value_name = "FILE", default_value = "/etc/passeur/passeur.toml")]
+    config: PathBuf,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        running::block_on(async {
+            let (loaded, reloader) = Reloader::load(&self.config)?;
+            log_problems(&loaded.warnings);
+            let extras = Extras { reloads: Some(reloader.reloads()), ..Extras::default() };
+            let server = Server::start_with(loaded.config, extras).await?;
+            for address in server.addresses() {
+                tracing::info!(%address, "listening");
+            }
+            let apply = |config| {
+                if let Err(error) = server.apply(config) {
+                    tracing::error!(error = causes(&error), "configuration not applied");
+                }
+            };
+            tokio::select! {
+                ended = reloader.run(apply, || server.reload_certificates()) => ended?,
+                () = running::asked_to_stop() => {}
+            }
+            running::stop(server).await;
+            Ok(())
+        })
+    }
+}
