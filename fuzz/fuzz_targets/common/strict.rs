@@ -212,8 +212,8 @@ fn plain_request(rest: &mut &[u8]) -> Option<(String, Vec<u8>)> {
 fn chunked(rest: &mut &[u8]) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {
-        let size = std::str::from_utf8(line(rest)?).ok()?;
-        let digits = size.split(';').next()?;
+        let digits = line(rest)?.split(|&byte| byte == b';').next()?;
+        let digits = std::str::from_utf8(digits).ok()?;
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;
         }
