@@ -1,5 +1,6 @@
 //! Connections from end to end, with raw bytes on the client's side.
 
+mod assembly;
 mod http1;
 mod http2;
 mod smuggling;
