@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use super::groupware::{self, store::Kind};
 use super::http::{Ask, Fault, Reply, dav_error, set};
 use super::identity::{self, Identity, Session};
 use super::xml::encode_path;
@@ -48,7 +49,12 @@ async fn route(stand: &Arc<StandIn>, ask: &mut Ask, who: &Identity) -> Result<Re
         }
     }
     let path = ask.path.clone();
-    let Some(rest) = path.strip_prefix("/remote.php/dav/") else { return Err(Fault::NOT_FOUND) };
+    let rest = match path.strip_prefix("/remote.php/dav") {
+        Some("") => "",
+        Some(rest) => rest.strip_prefix('/').ok_or(Fault::NOT_FOUND)?,
+        None => return Err(Fault::NOT_FOUND),
+    };
+    let whole = rest.to_owned();
     let (tree, rest) = rest.split_once('/').unwrap_or((rest, ""));
     let (uid, below) = rest.split_once('/').unwrap_or((rest, ""));
     match tree {
@@ -60,6 +66,11 @@ async fn route(stand: &Arc<StandIn>, ask: &mut Ask, who: &Identity) -> Result<Re
         "uploads" if uid == who.uid => {
             files::uploads::handle(stand, ask, who, below.trim_end_matches('/')).await
         }
+        "calendars" => groupware::handle(stand, ask, who, Kind::Calendar, rest).await,
+        "addressbooks" if uid == "users" => {
+            groupware::handle(stand, ask, who, Kind::Book, below).await
+        }
+        "" | "principals" => groupware::principals(stand, ask, who, &whole).await,
         "bulk" => files::bulk::handle(stand, ask, who).await,
         _ => Err(Fault::NOT_FOUND),
     }

@@ -13,6 +13,7 @@ mod dav;
 mod db;
 mod files;
 mod front;
+mod groupware;
 mod http;
 mod identity;
 mod mint;

@@ -6,6 +6,7 @@
 //! same code that requests use, in few transactions, to be there in less than a second.
 
 mod files;
+mod groupware;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -162,6 +163,7 @@ pub(super) async fn samples(stand: &Arc<StandIn>) -> Result<(), Error> {
 async fn fill(stand: &Arc<StandIn>) -> Result<(), Fault> {
     let mut tx = stand.db.write().await?;
     files::fill(stand, &mut tx).await?;
+    groupware::fill(stand, &mut tx).await?;
     db::set_app_config(&mut tx, "passeur-demo", "samples", "1").await?;
     Ok(tx.commit().await?)
 }
