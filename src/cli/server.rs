@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Operator};
+use crate::config::SecretError;
 use crate::config::checked::{AccessLog, Config};
 use crate::gateway::{Gateway, Settings, Shared};
 use crate::intercept::{self, Stack};
@@ -75,6 +76,9 @@ pub enum StartError {
     /// A site cannot be made.
     #[error(transparent)]
     Sites(#[from] TableError),
+    /// A secret cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// TLS cannot be set up.
     #[error("failed to set up TLS")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -105,6 +109,10 @@ impl Server {
             Some(endpoint) => socket::bind(std::slice::from_ref(endpoint), &[], &mut inherited)?,
             None => Vec::new(),
         };
+        let token = match (extras.admin_token, &config.admin.token) {
+            (None, Some(source)) => Some(source.read()?),
+            (token, _) => token,
+        };
         let certificates = certificates(&config, extras.certificates)?;
         // Before the first site: its upstreams keep connections per worker.
         let count = workers::count(config.listen.workers);
@@ -128,7 +136,7 @@ impl Server {
         })?);
         let operator = Arc::new(Operator {
             shared: Arc::clone(&shared),
-            token: extras.admin_token,
+            token,
             draining: AtomicBool::new(false),
             reloads: AtomicU64::new(0),
             failed_reloads: AtomicU64::new(0),
