@@ -13,8 +13,8 @@ use secrecy::SecretString;
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Operator};
-use crate::config::Reloads;
 use crate::config::checked::{AccessLog, Config};
+use crate::config::{Reloads, SecretError};
 use crate::gateway::{Gateway, Settings, Shared};
 use crate::intercept::{self, Stack};
 use crate::listen::socket::{self, Address, Inherited, Listener};
@@ -78,6 +78,9 @@ pub enum StartError {
     /// A site cannot be made.
     #[error(transparent)]
     Sites(#[from] TableError),
+    /// A secret cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// TLS cannot be set up.
     #[error("failed to set up TLS")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -108,6 +111,10 @@ impl Server {
             Some(endpoint) => socket::bind(std::slice::from_ref(endpoint), &[], &mut inherited)?,
             None => Vec::new(),
         };
+        let token = match (extras.admin_token, &config.admin.token) {
+            (None, Some(source)) => Some(source.read()?),
+            (token, _) => token,
+        };
         let certificates = certificates(&config, extras.certificates)?;
         // Before the first site: its upstreams keep connections per worker.
         let count = workers::count(config.listen.workers);
@@ -131,7 +138,7 @@ impl Server {
         })?);
         let operator = Arc::new(Operator {
             shared: Arc::clone(&shared),
-            token: extras.admin_token,
+            token,
             draining: AtomicBool::new(false),
             reloads: extras.reloads,
             connections: connections(&drain),

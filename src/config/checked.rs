@@ -61,6 +61,19 @@ pub enum Endpoint {
 pub struct Admin {
     /// Where it listens; `None` turns it off.
     pub listen: Option<Endpoint>,
+    /// What has to be shown as a bearer token to see more than health.
+    pub token: Option<SecretSource>,
+}
+
+/// Where a secret is; never the secret itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SecretSource {
+    /// A file in the folder that systemd made for credentials.
+    Credential(String),
+    /// An environment variable.
+    Env(String),
+    /// A file.
+    File(PathBuf),
 }
 
 /// Times and sizes that hold for every site.

@@ -5,12 +5,14 @@
 
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::checked::SecretSource;
 use super::fault::Fault;
-use super::given::{Given, List};
+use super::given::{Given, List, Secret};
 use super::problem::{Problem, Source};
+use super::secret::PREFIX;
 use super::values::{Count, Size, show_duration, show_size};
 use super::world::World;
 
@@ -167,5 +169,38 @@ impl<'a> Checker<'a> {
     ) -> Option<(PathBuf, Range<usize>)> {
         let (path, span) = self.value(given)?;
         Some((self.world.resolve(&path), span))
+    }
+
+    /// Where a secret is; it has to be there.
+    pub(super) fn secret(&mut self, given: Option<Secret>) -> Option<SecretSource> {
+        let Secret { span, fields } = given?;
+        let mut fields = match fields {
+            Ok(fields) => fields,
+            Err(fault) => {
+                self.error(span, fault);
+                return None;
+            }
+        };
+        let (Some((key, value)), true) = (fields.pop(), fields.is_empty()) else {
+            self.error(span, Fault::SecretPlace);
+            return None;
+        };
+        let (value, _) = self.value(Some(value))?;
+        let is_plain = !value.contains(['/', '=']) && value != "..";
+        let source = match key.as_str() {
+            "file" => SecretSource::File(self.world.resolve(Path::new(&value))),
+            "env" if value.starts_with(PREFIX) && is_plain => SecretSource::Env(value),
+            "credential" if is_plain => SecretSource::Credential(value),
+            _ => {
+                self.error(span, Fault::SecretPlace);
+                return None;
+            }
+        };
+        match self.world.check_secret(&source) {
+            Err(fault) => self.error(span, fault),
+            Ok(Some(doubt)) => self.warn(span, doubt),
+            Ok(None) => {}
+        }
+        Some(source)
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::secret::SecretError;
 use super::values;
 use crate::tls::ClientError;
 
@@ -180,6 +181,18 @@ pub enum Fault {
     /// Probes of something that need not be a Nextcloud.
     #[error("is for the site's own upstream: probes ask for `status.php`, which is Nextcloud's")]
     RouteHealth,
+    /// A secret that cannot be had.
+    #[error("cannot be used: {}", chain(.0.as_ref()))]
+    Secret(#[source] Arc<SecretError>),
+    /// A secret in the file itself.
+    #[error("is a secret, and secrets do not belong into this file")]
+    SecretInline,
+    /// A secret that others can read.
+    #[error("{} can be read by every account of this machine", .0.display())]
+    SecretOpen(PathBuf),
+    /// No place of a secret.
+    #[error("does not say where the secret is")]
+    SecretPlace,
     /// No size.
     #[error("`{0}` is no size")]
     Size(String),
@@ -262,7 +275,9 @@ impl Fault {
             Fault::AccessLog(_) => {
                 "write \"off\", \"stdout\" or \"file:/var/log/passeur/access.log\""
             }
-            Fault::AdminExposed => "listen on 127.0.0.1, on [::1] or on a unix socket",
+            Fault::AdminExposed => {
+                "listen on 127.0.0.1, on [::1] or on a unix socket, or set a `token`"
+            }
             Fault::CertificatesMissing => {
                 "set `certificates = \"…\"` in [listen]: a folder with NAME.crt and NAME.key"
             }
@@ -297,6 +312,12 @@ impl Fault {
             Fault::RedirectNowhere => {
                 "give the site a host without `*`, or redirect from a wildcard"
             }
+            Fault::SecretInline | Fault::SecretPlace => {
+                "write { file = \"/PATH\" }, { env = \"PASSEUR_NAME\" } or { credential = \"NAME\" }"
+            }
+            Fault::SecretOpen(_) => {
+                "chmod 600, and make it the file of the account Passeur runs as"
+            }
             Fault::Size(_) => "write a whole number with a unit: 512 B, 128 KiB, 16 MiB or 1 GiB",
             Fault::Target(_) => "write \"http://HOST:PORT\", \"https://HOST\" or \"unix:/PATH\"",
             Fault::TargetPath(_) => "remove the path; to send a prefix elsewhere, use [[routes]]",
@@ -308,14 +329,8 @@ impl Fault {
 
 /// An error and its causes in one line.
 fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn one_line(text: &str) -> String {

@@ -28,6 +28,14 @@ pub(super) struct List<T> {
     pub(super) items: Result<Vec<Given<T>>, Fault>,
 }
 
+/// The place of a secret: `{ file = "…" }` and the like. What stands in the table is told apart
+/// later; anything else in its place could be the secret, and is not kept.
+#[derive(Debug)]
+pub(super) struct Secret {
+    pub(super) span: Range<usize>,
+    pub(super) fields: Result<Vec<(String, Given<String>)>, Fault>,
+}
+
 /// Something that a key can be set to.
 pub(super) trait Value: Sized {
     /// What it looks like in a file, with an example; reads as "has to be …".
@@ -149,6 +157,66 @@ impl<'de, T: Value> Visitor<'de> for ItemsVisitor<T> {
 
 fn no_list<T>(found: &'static str) -> Items<T> {
     Items(Err(Fault::Kind { found, wanted: "a list, such as [\"…\"]" }))
+}
+
+// === impl Secret ===
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<SecretFields>::deserialize(deserializer)?;
+        Ok(Self { span: spanned.span(), fields: spanned.into_inner().0 })
+    }
+}
+
+struct SecretFields(Result<Vec<(String, Given<String>)>, Fault>);
+
+impl<'de> Deserialize<'de> for SecretFields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SecretVisitor)
+    }
+}
+
+struct SecretVisitor;
+
+impl<'de> Visitor<'de> for SecretVisitor {
+    type Value = SecretFields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the place of a secret")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretFields, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(field) = map.next_entry()? {
+            fields.push(field);
+        }
+        Ok(SecretFields(Ok(fields)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<SecretFields, A::Error> {
+        while seq.next_element::<Scalar>()?.is_some() {}
+        Ok(SecretFields(Err(Fault::SecretInline)))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<SecretFields, E> {
+        Ok(SecretFields(Err(Fault::SecretInline)))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<SecretFields, E> {
+        Ok(SecretFields(Err(Fault::SecretInline)))
+    }
+
+    fn visit_i128<E>(self, _: i128) -> Result<SecretFields, E> {
+        Ok(SecretFields(Err(Fault::SecretInline)))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<SecretFields, E> {
+        Ok(SecretFields(Err(Fault::SecretInline)))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<SecretFields, E> {
+        Ok(SecretFields(Err(Fault::SecretInline)))
+    }
 }
 
 // === impl Scalar ===

@@ -18,6 +18,7 @@ mod load;
 mod problem;
 mod raw;
 mod reload;
+mod secret;
 mod settings;
 mod site;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use fault::Fault;
 pub use load::{Loaded, Loader, load};
 pub use problem::{Errors, Place, Problem};
 pub use reload::{Reloader, Reloads, log_problems, reuse};
+pub use secret::SecretError;
 
 /// Reads bytes as a main file and as a site file, and throws away what comes out: for fuzzing.
 /// Touches no other file, whatever the bytes name.

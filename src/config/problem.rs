@@ -185,7 +185,13 @@ impl Source<'_> {
         span: Range<usize>,
         fault: Fault,
     ) -> Problem {
-        let place = Some(self.place(span));
+        let mut place = self.place(span);
+        if matches!(fault, Fault::SecretInline) {
+            // It would be shown.
+            place.excerpt = place.excerpt.chars().take(place.indent).collect();
+            place.excerpt.push_str(&"*".repeat(place.width));
+        }
+        let place = Some(place);
         Problem { file: self.path.to_owned(), place, key, fault }
     }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::checked::{AccessLog, Endpoint, HostPattern};
-use super::given::{Given, List};
+use super::given::{Given, List, Secret};
 use super::values::{Count, Host, Off, Prefix, Size, TargetUrl};
 
 /// The main file.
@@ -44,6 +44,7 @@ pub(super) struct Listen {
 #[serde(default, expecting = "a table")]
 pub(super) struct Admin {
     pub listen: Option<Given<Off<Endpoint>>>,
+    pub token: Option<Secret>,
 }
 
 #[derive(Debug, Default, Deserialize)]

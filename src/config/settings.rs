@@ -133,16 +133,18 @@ fn admin(
     endpoints: &mut Vec<Placed<Endpoint>>,
     checker: &mut Checker<'_>,
 ) -> Admin {
+    let token = checker.secret(raw.token);
     let Some((Off::On(endpoint), span)) = checker.value(raw.listen) else {
-        return Admin { listen: None };
+        return Admin { listen: None, token };
     };
     if let Endpoint::Tcp(address) = &endpoint
         && !address.ip().to_canonical().is_loopback()
+        && token.is_none()
     {
         checker.warn(span.clone(), Fault::AdminExposed);
     }
     endpoints.push((endpoint.clone(), span));
-    Admin { listen: Some(endpoint) }
+    Admin { listen: Some(endpoint), token }
 }
 
 /// Two listeners on one address; port 0 is a new port each time.

@@ -9,10 +9,11 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::checked::{Endpoint, Target, TargetAddress};
+use super::checked::{Endpoint, SecretSource, Target, TargetAddress};
 use super::fault::Fault;
 use crate::tls::ClientTls;
 
@@ -92,6 +93,17 @@ impl World {
                 .err()
                 .map(|error| file(folder, "cannot be written", error))
         })
+    }
+
+    /// Whether a secret can be read; `Ok` with a doubt, if by others as well.
+    pub(super) fn check_secret(&self, source: &SecretSource) -> Result<Option<Fault>, Fault> {
+        if self.blind {
+            return Ok(None);
+        }
+        source.read().map_err(|error| Fault::Secret(Arc::new(error)))?;
+        let SecretSource::File(path) = source else { return Ok(None) };
+        let mode = std::fs::metadata(path).map_or(0, |meta| meta.permissions().mode());
+        Ok((mode & 0o004 != 0).then(|| Fault::SecretOpen(path.clone())))
     }
 
     /// Whether a request to `target` would come in at `listener`.
