@@ -64,8 +64,6 @@ class Bench:
             "DIR": self.folder, "CERT": self.cert, "KEY": self.key, "PEM": self.pem,
             "CERTIFICATES": f"{self.folder}/certificates", "WORKERS": len(self.proxy_cpus),
             "ORIGIN": f"127.0.0.1:{self.origin_port}", **more,
-            "NGINX_BUFFER": os.environ.get("NB", "64k"), "HAPROXY_GLOBAL": os.environ.get("HG", ""),
-            "HAPROXY_DEFAULTS": os.environ.get("HD", ""),
         }
 
 
@@ -113,8 +111,18 @@ class Peer:
         return self.instance(door).ports[door]
 
     def start(self):
-        for instance in self.instances:
-            instance.start()
+        """Starts every door that opens; one that does not is left out, and all closed is an error."""
+        faults = []
+        for instance in list(self.instances):
+            try:
+                instance.start()
+            except Failed as why:
+                instance.stop()
+                self.instances.remove(instance)
+                faults.append(f"{self.name}: no door {', '.join(instance.ports)}: {why}")
+        if not self.instances:
+            raise Failed("; ".join(faults))
+        return faults
 
     def restart(self, door):
         """A fresh process, for rows about memory."""

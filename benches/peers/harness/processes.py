@@ -16,6 +16,7 @@ PR_SET_PDEATHSIG = 1
 GONE = 3.0  # seconds a process may take to stop before it is killed
 
 running = []
+nice = 0  # of everything that is started
 
 
 def start(command, cpus, log, env=None, stdin=subprocess.DEVNULL, stdout=None):
@@ -24,6 +25,8 @@ def start(command, cpus, log, env=None, stdin=subprocess.DEVNULL, stdout=None):
     def prepare():
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         os.sched_setaffinity(0, cpus)
+        if nice:
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
 
     with open(log, "ab") as out:
         child = subprocess.Popen(
