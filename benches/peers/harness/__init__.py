@@ -1,0 +1,1 @@
+"""The comparison with other proxies; `benches/peers/run` is its command."""
