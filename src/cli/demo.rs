@@ -92,7 +92,7 @@ impl Demo {
         let mut config = Config { sites: vec![Arc::new(site)], ..Config::default() };
         config.listen.http = vec![Endpoint::Tcp(self.http)];
         config.listen.https = vec![Endpoint::Tcp(self.https)];
-        config.admin = Admin { listen: Some(Endpoint::Tcp(self.admin)) };
+        config.admin = Admin { listen: Some(Endpoint::Tcp(self.admin)), token: None };
         config
     }
 
