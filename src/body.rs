@@ -10,7 +10,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -52,6 +52,7 @@ pub struct Meter {
     bytes: AtomicU64,
     /// Milliseconds after `begun` at which the last piece came.
     last: AtomicU64,
+    complete: AtomicBool,
 }
 
 /// Something kept until a peer's body ends, such as the connection it comes from.
@@ -107,7 +108,12 @@ pub enum Error {
 
 impl Default for Meter {
     fn default() -> Self {
-        Self { begun: Instant::now(), bytes: AtomicU64::new(0), last: AtomicU64::new(0) }
+        Self {
+            begun: Instant::now(),
+            bytes: AtomicU64::new(0),
+            last: AtomicU64::new(0),
+            complete: AtomicBool::new(false),
+        }
     }
 }
 
@@ -116,6 +122,12 @@ impl Meter {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether all of it came.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::Relaxed)
     }
 
     /// When the last piece came; the beginning, if none did.
@@ -286,6 +298,9 @@ impl Peer {
     }
 
     fn complete(&mut self) {
+        if let Some(meter) = &self.meter {
+            meter.complete.store(true, Ordering::Relaxed);
+        }
         if let Some(held) = self.held.take() {
             held.complete();
         }

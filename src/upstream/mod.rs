@@ -59,7 +59,7 @@ pub enum Error {
     ResponseTimeout,
     /// The client broke off its upload.
     #[error("client broke off the request")]
-    Upload(#[source] hyper::Error),
+    Upload(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Error {

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http_body::Body as _;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,6 +24,8 @@ use crate::tls::ClientTls;
 /// A connection that was idle at least this long may be just closing at the other end, so a safe
 /// request is kept for a second try.
 const DOUBTFUL_AFTER: Duration = Duration::from_millis(500);
+/// The longest body that is kept for a second try, bytes.
+const SETTLED: u64 = 16 << 10;
 
 /// One web server.
 pub struct Upstream {
@@ -103,7 +107,7 @@ impl Upstream {
         self.address(&mut request);
         let meter = request.body().meter();
         let (response, sender) = self.exchange(request, meter.as_deref()).await?;
-        let lease = Lease { sender: Some(sender), place };
+        let lease = Lease { sender: Some(sender), upload: meter, place };
         Ok(response.map(|body| Body::from_upstream(body, self.stall, Box::new(lease))))
     }
 
@@ -144,7 +148,11 @@ impl Upstream {
         meter: Option<&Meter>,
     ) -> Result<(Response<Incoming>, Sender), Error> {
         while let Some(Kept { mut sender, idle }) = self.pool.take() {
-            let spare = if idle >= DOUBTFUL_AFTER { copy_of_safe(&request) } else { None };
+            let mut spare = None;
+            if idle >= DOUBTFUL_AFTER && is_safe(&request) {
+                request = settle(request).await?;
+                spare = copy(&request);
+            }
             match self.answer(&mut sender, request, meter).await {
                 Ok(response) => return Ok((response, sender)),
                 Err(Failure::Unsent(unsent)) => request = *unsent,
@@ -219,7 +227,7 @@ impl From<TrySendError<Request<Body>>> for Failure {
             None => {
                 let error = error.into_error();
                 if error.is_user() || error.is_body_write_aborted() {
-                    Failure::Sent(Error::Upload(error))
+                    Failure::Sent(Error::Upload(error.into()))
                 } else {
                     Failure::Sent(Error::Exchange(error))
                 }
@@ -231,12 +239,16 @@ impl From<TrySendError<Request<Body>>> for Failure {
 /// What an answer's body holds until its end.
 struct Lease {
     sender: Option<Sender>,
+    upload: Option<Arc<Meter>>,
     place: Place,
 }
 
 impl Held for Lease {
+    /// The connection serves the next request, unless the origin answered before it had all of
+    /// this one: what is still to come would stand before the next (A27).
     fn complete(mut self: Box<Self>) {
-        if let Some(sender @ Sender::Http1(_)) = self.sender.take() {
+        let sent = self.upload.as_ref().is_none_or(|upload| upload.is_complete());
+        if sent && let Some(sender @ Sender::Http1(_)) = self.sender.take() {
             self.place.upstream.pool.put(sender);
         }
     }
@@ -270,13 +282,34 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A second copy of a request that may be sent twice: safe, and without a body.
-fn copy_of_safe(request: &Request<Body>) -> Option<Request<Body>> {
-    let safe = request.method().is_safe() || request.method().as_str() == "PROPFIND";
-    if !safe || request.method() == Method::TRACE || !request.body().is_empty() {
-        return None;
-    }
-    let mut copy = Request::new(Body::Empty);
+/// Whether a request may be sent twice: it changes nothing, and its body is short.
+fn is_safe(request: &Request<Body>) -> bool {
+    let method = request.method();
+    let reads = method.is_safe() || matches!(method.as_str(), "PROPFIND" | "REPORT" | "SEARCH");
+    let length = request.body().size_hint().exact();
+    reads && method != Method::TRACE && length.is_some_and(|length| length <= SETTLED)
+}
+
+/// Waits for all of a short body, so that it can be sent again.
+async fn settle(request: Request<Body>) -> Result<Request<Body>, Error> {
+    let (parts, body) = request.into_parts();
+    let body = match body {
+        Body::Empty | Body::Full(_) => body,
+        body => {
+            let body = body.collect().await.map_err(|error| Error::Upload(error.into()))?;
+            Body::from(body.to_bytes())
+        }
+    };
+    Ok(Request::from_parts(parts, body))
+}
+
+fn copy(request: &Request<Body>) -> Option<Request<Body>> {
+    let body = match request.body() {
+        Body::Empty => Body::Empty,
+        Body::Full(bytes) => Body::Full(bytes.clone()),
+        Body::Peer(_) | Body::Made(_) => return None,
+    };
+    let mut copy = Request::new(body);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();
