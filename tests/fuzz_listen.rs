@@ -1,6 +1,8 @@
 //! Runs what the fuzz targets of the listener check: on the inputs that were worth keeping, and on
 //! requests put together from parts that matter.
 
+#![expect(clippy::unwrap_used, reason = "a check fails by panicking")]
+
 use std::path::Path;
 
 use proptest::prelude::*;

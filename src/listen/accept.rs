@@ -1,7 +1,8 @@
 //! Accepts connections and hands them to workers.
 //!
 //! The number of connections is capped before they are accepted: beyond the cap, clients wait in
-//! the kernel's queue instead of being accepted and left alone. Running out of file descriptors is
+//! the kernel's queue instead of being accepted and left alone. (Each listener keeps one place of the
+//! cap for its next client.) Running out of file descriptors is
 //! the other cap: accepting pauses for a growing while instead of spinning. Errors that belong to
 //! one connection only are skipped. All of it ends when a stop begins, and the sockets are closed.
 

@@ -384,9 +384,9 @@ impl Incoming {
                 let keepalive =
                     TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_PROBE);
                 SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-                Ok(Socket::Tcp(tokio::net::TcpStream::from_std(stream)?))
+                Ok(tokio::net::TcpStream::from_std(stream)?.into())
             }
-            Incoming::Unix(stream) => Ok(Socket::Unix(tokio::net::UnixStream::from_std(stream)?)),
+            Incoming::Unix(stream) => Ok(tokio::net::UnixStream::from_std(stream)?.into()),
         }
     }
 }

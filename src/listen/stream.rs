@@ -14,6 +14,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::stall::Stall;
 use super::strict::Strict;
+use super::workers::Seat;
 use crate::tls::ServerStream;
 
 /// What a gateway gets back from hyper when a connection was upgraded: downcast hyper's `Upgraded`
@@ -22,10 +23,15 @@ pub type ClientIo = Strict<Stream>;
 
 /// An accepted socket.
 #[derive(Debug)]
-pub enum Socket {
-    /// TCP.
+pub struct Socket {
+    kind: Kind,
+    /// It counts as open as long as it is, also after an upgrade.
+    _seat: Option<Seat>,
+}
+
+#[derive(Debug)]
+enum Kind {
     Tcp(TcpStream),
-    /// A unix socket.
     Unix(UnixStream),
 }
 
@@ -49,22 +55,39 @@ pub enum Stream {
 // === impl Socket ===
 
 impl Socket {
+    /// Ties it to its place among the open connections.
+    pub(super) fn seated(self, seat: Seat) -> Self {
+        Self { _seat: Some(seat), ..self }
+    }
+
     /// The other side's address; `None` for unix sockets. IPv4 is never shown as IPv6.
     #[must_use]
     pub fn peer(&self) -> Option<SocketAddr> {
-        match self {
-            Socket::Tcp(tcp) => tcp.peer_addr().ok().map(canonical),
-            Socket::Unix(_) => None,
+        match &self.kind {
+            Kind::Tcp(tcp) => tcp.peer_addr().ok().map(canonical),
+            Kind::Unix(_) => None,
         }
     }
 
     /// Our own address.
     #[must_use]
     pub fn local(&self) -> Option<SocketAddr> {
-        match self {
-            Socket::Tcp(tcp) => tcp.local_addr().ok().map(canonical),
-            Socket::Unix(_) => None,
+        match &self.kind {
+            Kind::Tcp(tcp) => tcp.local_addr().ok().map(canonical),
+            Kind::Unix(_) => None,
         }
+    }
+}
+
+impl From<TcpStream> for Socket {
+    fn from(tcp: TcpStream) -> Self {
+        Self { kind: Kind::Tcp(tcp), _seat: None }
+    }
+}
+
+impl From<UnixStream> for Socket {
+    fn from(unix: UnixStream) -> Self {
+        Self { kind: Kind::Unix(unix), _seat: None }
     }
 }
 
@@ -83,9 +106,9 @@ impl Transport {
 
 macro_rules! each {
     ($this:expr, $io:ident => $call:expr) => {
-        match $this {
-            Socket::Tcp($io) => $call,
-            Socket::Unix($io) => $call,
+        match &mut $this.kind {
+            Kind::Tcp($io) => $call,
+            Kind::Unix($io) => $call,
         }
     };
 }

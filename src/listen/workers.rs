@@ -41,11 +41,19 @@ pub struct Job {
     pub incoming: Incoming,
     /// Whether it begins with TLS.
     pub secure: bool,
-    /// Kept as long as the connection is open.
+    /// Kept as long as the socket is open.
     pub permit: Option<OwnedSemaphorePermit>,
 }
 
-/// A connection counts as open until this is dropped.
+/// A connection's place among the open ones. The socket holds it, so that an upgraded connection,
+/// which leaves the task that served it, still counts.
+#[derive(Debug)]
+pub(super) struct Seat {
+    _permit: Option<OwnedSemaphorePermit>,
+    _counted: Counted,
+}
+
+#[derive(Debug)]
 struct Counted(Arc<AtomicUsize>);
 
 /// How many workers a setting means; 0: one per core.
@@ -142,13 +150,10 @@ impl Lane {
         let work = async move {
             while let Some(job) = waiting.recv().await {
                 let counted = Counted(counted.clone());
+                let seat = Seat { _permit: job.permit, _counted: counted };
                 match job.incoming.into_socket() {
                     Ok(socket) => {
-                        let served = serve(socket, job.secure);
-                        tokio::spawn(async move {
-                            served.await;
-                            drop((counted, job.permit));
-                        });
+                        tokio::spawn(serve(socket.seated(seat), job.secure));
                     }
                     Err(error) => tracing::debug!(%error, "a connection was gone at once"),
                 }

@@ -26,11 +26,9 @@ fn load_error(folder: &Path) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-fn client(roots: &[CertificateDer<'static>], protocols: &[&str]) -> ClientConfig {
+fn client(root: &CertificateDer<'static>, protocols: &[&str]) -> ClientConfig {
     let mut store = RootCertStore::empty();
-    for root in roots {
-        store.add(root.clone()).unwrap();
-    }
+    store.add(root.clone()).unwrap();
     let mut config = ClientConfig::builder().with_root_certificates(store).with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|text| text.as_bytes().to_vec()).collect();
     config
@@ -130,7 +128,7 @@ async fn the_server_name_picks_the_certificate() {
     let tls = ServerTls::new(certificates, |_| true).unwrap();
     for (name, certificate) in [(NAME, &first), ("other.example.org", &second)] {
         let (connected, accepted) =
-            shake_hands(&tls, &client(&[certificate.clone()], &["h2", "http/1.1"]), name).await;
+            shake_hands(&tls, &client(certificate, &["h2", "http/1.1"]), name).await;
         let accepted = accepted.unwrap();
         assert_eq!(accepted.server_name.as_deref(), Some(name));
         assert!(accepted.http2);
@@ -146,7 +144,7 @@ async fn an_unknown_name_gets_the_alert_for_it() {
     write(folder.path(), "one", &[NAME]);
     let root = write(folder.path(), "default", &["fallback.example"]);
     let tls = ServerTls::new(Certificates::load(folder.path()).unwrap(), |_| true).unwrap();
-    let (connected, accepted) = shake_hands(&tls, &client(&[root], &[]), "unknown.example").await;
+    let (connected, accepted) = shake_hands(&tls, &client(&root, &[]), "unknown.example").await;
     assert!(matches!(accepted, Err(HandshakeError::UnknownName(Some(_)))));
     let error = connected.unwrap_err().to_string();
     assert!(error.contains("UnrecognisedName"), "{error}");
@@ -159,7 +157,7 @@ async fn a_client_without_a_name_gets_the_default_or_nothing() {
     let root = write(folder.path(), "default", &["127.0.0.1"]);
     let certificates = Certificates::load(folder.path()).unwrap();
     let tls = ServerTls::new(certificates.clone(), |_| true).unwrap();
-    let config = client(&[root], &[]);
+    let config = client(&root, &[]);
     let (connected, accepted) = shake_hands(&tls, &config, "127.0.0.1").await;
     assert_eq!(accepted.unwrap().server_name, None);
     connected.unwrap();
@@ -177,10 +175,10 @@ async fn http2_is_offered_where_a_site_has_it() {
     let root = write(folder.path(), "one", &["a.example", "b.example"]);
     let certificates = Certificates::load(folder.path()).unwrap();
     let tls = ServerTls::new(certificates, |name| name != "b.example").unwrap();
-    let both = client(&[root.clone()], &["h2", "http/1.1"]);
+    let both = client(&root, &["h2", "http/1.1"]);
     assert!(shake_hands(&tls, &both, "a.example").await.1.unwrap().http2);
     assert!(!shake_hands(&tls, &both, "b.example").await.1.unwrap().http2);
-    let only_h2 = client(&[root], &["h2"]);
+    let only_h2 = client(&root, &["h2"]);
     assert!(shake_hands(&tls, &only_h2, "b.example").await.1.is_err());
 }
 
@@ -189,7 +187,7 @@ async fn sessions_are_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let root = write(folder.path(), "one", &[NAME]);
     let tls = ServerTls::new(Certificates::load(folder.path()).unwrap(), |_| true).unwrap();
-    let config = client(&[root], &["http/1.1"]);
+    let config = client(&root, &["http/1.1"]);
     for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
         let (connected, accepted) = shake_hands(&tls, &config, NAME).await;
         let (mut connected, mut accepted) = (connected.unwrap(), accepted.unwrap().stream);
@@ -211,7 +209,7 @@ async fn rsa_and_ecdsa_may_stand_for_the_same_name() {
     fs::write(folder.path().join("rsa.crt"), made.pem()).unwrap();
     fs::write(folder.path().join("rsa.key"), key.serialize_pem()).unwrap();
     let tls = ServerTls::new(Certificates::load(folder.path()).unwrap(), |_| true).unwrap();
-    let modern = client(&[ecdsa.clone()], &[]);
+    let modern = client(&ecdsa, &[]);
     let (connected, _) = shake_hands(&tls, &modern, NAME).await;
     assert_eq!(connected.unwrap().get_ref().1.peer_certificates().unwrap()[0], ecdsa);
     let old = only_rsa(made.der());

@@ -219,6 +219,31 @@ async fn connections_beyond_the_cap_wait_for_others_to_end() {
 }
 
 #[tokio::test]
+async fn upgraded_connections_count_against_the_cap() {
+    let mut config = Config::default();
+    config.limits.connections = 3;
+    let running = start(config, false).await;
+    let mut upgraded = TcpStream::connect(running.tcp(0)).await.unwrap();
+    let upgrade =
+        "GET /socket HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\nx";
+    upgraded.write_all(upgrade.as_bytes()).await.unwrap();
+    let mut text = Vec::new();
+    while !text.ends_with(b"\r\n\r\nx") {
+        text.push(upgraded.read_u8().await.unwrap());
+    }
+    let mut second = TcpStream::connect(running.tcp(0)).await.unwrap();
+    second.write_all(GET.as_bytes()).await.unwrap();
+    let mut byte = [0; 1];
+    let early = tokio::time::timeout(Duration::from_millis(50), second.read(&mut byte)).await;
+    assert!(early.is_err(), "it was served beyond the cap");
+    drop(upgraded);
+    let text = tokio::time::timeout(AT_MOST, second.read(&mut byte)).await.unwrap();
+    assert_eq!(text.unwrap(), 1);
+    drop(second);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_stop_closes_the_sockets() {
     let running = start(Config::default(), false).await;
     let (address, path) = (running.tcp(0), running.unix());

@@ -134,7 +134,7 @@ async fn pair() -> (TcpStream, Socket) {
     let (socket, _) = listener.accept().await.unwrap();
     socket.set_nodelay(true).unwrap();
     client.set_nodelay(true).unwrap();
-    (client, Socket::Tcp(socket))
+    (client, Socket::from(socket))
 }
 
 impl Rig {
