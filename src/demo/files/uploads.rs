@@ -151,7 +151,7 @@ async fn assemble(
     // As PHP does, it goes on when the client has lost patience.
     let work = tokio::spawn(async move {
         let _busy = busy;
-        tokio::time::sleep(worker.assembly_delay()).await;
+        worker.delay_assembly().await;
         let (parts, from) = (worker.parts(), folder.clone());
         let (file, size) = blocking(move || join_chunks(&from, &parts)).await?;
         if total.is_some_and(|total| total != size) {
