@@ -1,5 +1,7 @@
 //! The stand-in for Nextcloud, driven over loopback as clients drive it.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly, in its helpers too")]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;

@@ -252,12 +252,12 @@ async fn files_page(
 
 fn push_row(rows: &mut String, who: &Identity, entry: &Entry) {
     let name = escape(super::files::change::file_name(&entry.name));
-    let icon = if entry.node.is_folder() { "📁" } else { "📄" };
+    let icon = if entry.node.is_folder() { "icon icon-folder" } else { "icon icon-file" };
     let owner = if entry.shared { escape(&entry.node.owner) } else { String::new() };
     let _ = write!(
         rows,
         "<tr data-cy-files-list-row data-cy-files-list-row-fileid=\"{}\" data-cy-files-list-row-name=\"{name}\">\
-         <td>{icon} <a href=\"{}\">{name}</a></td><td>{}</td><td class=\"optional\">{}</td><td class=\"optional\">{owner}</td></tr>",
+         <td><span class=\"{icon}\"></span><a href=\"{}\">{name}</a></td><td>{}</td><td class=\"optional\">{}</td><td class=\"optional\">{owner}</td></tr>",
         entry.node.id,
         link(who, entry),
         readable(entry.node.size),
