@@ -264,6 +264,14 @@ async fn files_keep_ids_and_change_etags() {
     assert!(found.body.contains("Tue, 14 Nov 2023 22:13:20 GMT"));
     assert!(found.body.contains("<oc:nothing/></d:prop><d:status>HTTP/1.1 404"));
 
+    let update = r#"<d:propertyupdate xmlns:d="DAV:" xmlns:n="http://nextcloud.org/ns" xmlns:x="x:"><d:set><d:prop><n:creation_time>1600000000</n:creation_time><x:mine>é &lt;</x:mine></d:prop></d:set></d:propertyupdate>"#;
+    let patched = site.as_user("alice", "PROPPATCH", &path, &[], update).await;
+    assert_eq!(patched.status, StatusCode::MULTI_STATUS);
+    let body = r#"<d:propfind xmlns:d="DAV:" xmlns:n="http://nextcloud.org/ns" xmlns:x="x:"><d:prop><n:creation_time/><x:mine/></d:prop></d:propfind>"#;
+    let found = site.as_user("alice", "PROPFIND", &path, &[("depth", "0")], body).await;
+    assert!(found.body.contains("<nc:creation_time>1600000000</nc:creation_time>"));
+    assert!(found.body.contains("<x1:mine xmlns:x1=\"x:\">é &lt;</x1:mine>"), "{}", found.body);
+
     let stale = [("if-match", "\"x\"")];
     let refused = site.as_user("alice", "PUT", &path, &stale, "two").await;
     assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED);
