@@ -241,6 +241,12 @@ async fn pages_carry_one_nonce_everywhere() {
         let token = between(&page.body, "data-requesttoken=\"", "\"");
         assert!(token.ends_with(&format!(":{nonce}")));
     }
+    let (cookies, _) = site.sign_in("bob").await;
+    let with = [("cookie", cookies.as_str())];
+    let page = site.ask("GET", "/apps/calendar/", &with, "").await;
+    assert!(page.body.contains("Réunion meet"));
+    let page = site.ask("GET", "/apps/contacts/", &with, "").await;
+    assert!(page.body.contains("Membre 7 Éloïse"));
     let page = site.ask("GET", "/apps/none", &with, "").await;
     assert_eq!(page.status, StatusCode::NOT_FOUND);
     assert!(page.body.contains("data-requesttoken=\"\"") && page.body.contains("body-login"));
@@ -533,6 +539,14 @@ async fn calendars_are_found_and_synced_by_token() {
     let home = between(&found.body, "<cal:calendar-home-set><d:href>", "</d:href>");
     let listed = site.as_user("bob", "PROPFIND", &home, &[("depth", "1")], "").await;
     assert!(listed.body.contains("/calendars/bob/asso_shared_by_alice/"), "{}", listed.body);
+
+    // What its owner calls private is not for those it is shared with.
+    let private = event("private").replace("END:VEVENT", "CLASS:PRIVATE\r\nEND:VEVENT");
+    let path = format!("{CALENDARS}/alice/asso/private.ics");
+    let put = site.as_user("alice", "PUT", &path, &[], private).await;
+    assert_eq!(put.status, StatusCode::CREATED);
+    let path = format!("{CALENDARS}/bob/asso_shared_by_alice/private.ics");
+    assert_eq!(site.as_user("bob", "GET", &path, &[], "").await.status, StatusCode::NOT_FOUND);
 
     let first = sync(&site, "bob", "asso_shared_by_alice", "").await;
     assert_eq!(first.body.matches("<d:response>").count(), 13);

@@ -6,6 +6,7 @@
 //! themselves, take it off, and write if they were allowed to. Nothing here ever sends mail.
 
 mod object;
+pub(super) mod overview;
 mod principals;
 mod props;
 mod report;
