@@ -121,7 +121,12 @@ async fn sign_in(stand: &StandIn, ask: &mut Ask, session: &Session) -> Result<Re
             serve::sign_in(stand, &who.uid, &mut reply);
             let mut tx = stand.db.write().await?;
             let now = mint::now().to_string();
-            super::db::set_preference(&mut tx, &who.uid, "login", "lastLogin", &now).await?;
+            for key in ["lastLogin", "firstLogin"] {
+                let known = super::db::preference(&stand.db.read, &who.uid, "login", key).await?;
+                if key == "lastLogin" || known.is_none() {
+                    super::db::set_preference(&mut tx, &who.uid, "login", key, &now).await?;
+                }
+            }
             tx.commit().await?;
             Ok(reply)
         }

@@ -11,9 +11,13 @@ const SMALL: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 /// `N` random bytes.
 pub(super) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    #[expect(clippy::expect_used, reason = "without randomness no session is safe to begin")]
-    getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
+    fill(&mut bytes);
     bytes
+}
+
+fn fill(bytes: &mut [u8]) {
+    #[expect(clippy::expect_used, reason = "without randomness no session is safe to begin")]
+    getrandom::fill(bytes).expect("the kernel gives random bytes");
 }
 
 /// A token of letters and digits.
@@ -76,6 +80,8 @@ pub(super) fn system_time(seconds: i64) -> SystemTime {
 }
 
 fn pick(from: &[u8], length: usize) -> String {
+    let mut bytes = vec![0; length];
+    fill(&mut bytes);
     // The bias of a remainder does not matter for a token of this length.
-    (0..length).map(|_| char::from(from[usize::from(random::<1>()[0]) % from.len()])).collect()
+    bytes.iter().map(|byte| char::from(from[usize::from(*byte) % from.len()])).collect()
 }

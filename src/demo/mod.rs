@@ -27,11 +27,13 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dav_server::memls::MemLs;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use self::db::Db;
 use self::identity::Sessions;
@@ -101,7 +103,7 @@ pub struct StandIn {
     app: Option<ExternalApp>,
     sessions: Sessions,
     maintenance: AtomicBool,
-    assembly_delay: AtomicU64,
+    assembly_delay: watch::Sender<Duration>,
     assembling: Arc<Mutex<HashSet<PathBuf>>>,
     locks: Mutex<HashMap<String, Box<MemLs>>>,
     flows: front::Flows,
@@ -139,7 +141,7 @@ impl StandIn {
             app: options.app,
             sessions: Sessions::default(),
             maintenance: AtomicBool::new(false),
-            assembly_delay: AtomicU64::new(0),
+            assembly_delay: watch::Sender::new(Duration::ZERO),
             assembling: Arc::default(),
             locks: Mutex::default(),
             flows: front::Flows::default(),
@@ -198,10 +200,10 @@ impl StandIn {
         self.maintenance.store(on, Ordering::Relaxed);
     }
 
-    /// Makes the assembling MOVE of chunked uploads take this long.
+    /// Makes the assembling MOVE of chunked uploads take this long. Those that run already follow
+    /// the change: with zero they end at once.
     pub fn set_assembly_delay(&self, delay: Duration) {
-        let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        self.assembly_delay.store(millis, Ordering::Relaxed);
+        self.assembly_delay.send_replace(delay);
     }
 
     /// Closes the database; afterwards its file alone holds everything.
@@ -213,8 +215,17 @@ impl StandIn {
         self.maintenance.load(Ordering::Relaxed)
     }
 
-    fn assembly_delay(&self) -> Duration {
-        Duration::from_millis(self.assembly_delay.load(Ordering::Relaxed))
+    /// Waits as long as an assembling MOVE is to take.
+    async fn delay_assembly(&self) {
+        let begun = Instant::now();
+        let mut delay = self.assembly_delay.subscribe();
+        loop {
+            let until = begun + *delay.borrow_and_update();
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => return,
+                Ok(()) = delay.changed() => {}
+            }
+        }
     }
 
     /// Where files arrive before they are put in place.

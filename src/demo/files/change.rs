@@ -74,6 +74,16 @@ impl Change<'_> {
         };
         self.upsert(&parent, &row).await?;
         self.rise(&parent, size - old.as_ref().map_or(0, |old| old.size)).await?;
+        sqlx::query(
+            "INSERT INTO oc_filecache_extended (fileid, upload_time)
+             SELECT fileid, ?1 FROM oc_filecache WHERE storage = ?2 AND path_hash = ?3
+             ON CONFLICT (fileid) DO UPDATE SET upload_time = ?1",
+        )
+        .bind(now)
+        .bind(parent.storage)
+        .bind(mint::md5_hex(path.as_bytes()))
+        .execute(&mut *self.db)
+        .await?;
         let target = self.disk(owner, path);
         let file = arrived.file;
         blocking(move || file.persist(target).map_err(|e| e.error)).await?;
@@ -121,6 +131,8 @@ impl Change<'_> {
         }
         let (low, high) = below(&node.path);
         for sql in [
+            "DELETE FROM oc_filecache_extended WHERE fileid IN (SELECT fileid FROM oc_filecache
+               WHERE storage = ?1 AND (path = ?2 OR path > ?3 AND path < ?4))",
             "DELETE FROM oc_share WHERE file_source IN (SELECT fileid FROM oc_filecache
                WHERE storage = ?1 AND (path = ?2 OR path > ?3 AND path < ?4))",
             "DELETE FROM oc_vcategory_to_object WHERE type = 'files' AND objid IN (SELECT fileid FROM

@@ -65,8 +65,9 @@ pub(super) async fn patch(
                 set_favorite(&mut tx, uid, entry.node.id, on).await?;
                 StatusCode::OK
             }
-            (DAV, "lastmodified" | "getlastmodified") | (NC, "creation_time" | "upload_time") => {
-                StatusCode::OK
+            (DAV, "lastmodified") | (NC, "creation_time") if set => {
+                let text = element(&property).map(|e| e.text.trim().to_owned()).unwrap_or_default();
+                set_time(&mut tx, entry.node.id, ns == DAV, &text).await?
             }
             (DAV | OC | NC, _) => StatusCode::FORBIDDEN,
             _ => {
@@ -80,6 +81,24 @@ pub(super) async fn patch(
         tx.commit().await?;
     }
     Ok(results)
+}
+
+/// Sets when a file was modified, or made.
+async fn set_time(
+    db: &mut SqliteConnection,
+    file: i64,
+    modified: bool,
+    text: &str,
+) -> Result<StatusCode, sqlx::Error> {
+    let Ok(seconds) = text.parse::<i64>() else { return Ok(StatusCode::FORBIDDEN) };
+    let sql = if modified {
+        "UPDATE oc_filecache SET mtime = ?1 WHERE fileid = ?2"
+    } else {
+        "INSERT INTO oc_filecache_extended (creation_time, fileid) VALUES (?1, ?2)
+         ON CONFLICT (fileid) DO UPDATE SET creation_time = ?1"
+    };
+    sqlx::query(sql).bind(seconds).bind(file).execute(db).await?;
+    Ok(StatusCode::OK)
 }
 
 fn element(property: &DavProp) -> Option<Element> {

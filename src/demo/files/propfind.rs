@@ -25,6 +25,8 @@ struct Facts<'a> {
     shares: HashMap<i64, Vec<i64>>,
     own: HashMap<String, Vec<(Name, String)>>,
     locks: HashMap<String, String>,
+    /// When files were made and uploaded.
+    times: HashMap<i64, (i64, i64)>,
 }
 
 /// Answers a PROPFIND below `base` (no slash at its end).
@@ -154,6 +156,7 @@ impl<'a> Facts<'a> {
             shares,
             own: properties::load(db, uid, at).await?,
             locks: locks(stand, uid, wanted, entries).await,
+            times: times(stand, wanted).await?,
         })
     }
 
@@ -170,7 +173,12 @@ impl<'a> Facts<'a> {
                 "mount-type" => Some(if entry.shared { "shared" } else { "" }.to_owned()),
                 "contained-folder-count" | "contained-file-count" => None,
                 "lock" => Some("0".to_owned()),
-                "upload_time" | "creation_time" => Some("0".to_owned()),
+                "creation_time" => {
+                    Some(self.times.get(&entry.node.id).map_or(0, |t| t.0).to_string())
+                }
+                "upload_time" => {
+                    Some(self.times.get(&entry.node.id).map_or(0, |t| t.1).to_string())
+                }
                 _ => None,
             },
             _ => None,
@@ -225,6 +233,17 @@ impl<'a> Facts<'a> {
             _ => None,
         }
     }
+}
+
+async fn times(stand: &StandIn, wanted: &Wanted) -> Result<HashMap<i64, (i64, i64)>, sqlx::Error> {
+    if !wanted.names(NC, "creation_time") && !wanted.names(NC, "upload_time") {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(i64, i64, i64)> =
+        sqlx::query_as("SELECT fileid, creation_time, upload_time FROM oc_filecache_extended")
+            .fetch_all(&stand.db.read)
+            .await?;
+    Ok(rows.into_iter().map(|(id, made, uploaded)| (id, (made, uploaded))).collect())
 }
 
 /// `oc:id`: the file id, padded, and the instance.

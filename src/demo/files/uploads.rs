@@ -1,5 +1,7 @@
-//! Chunked upload, version 2: MKCOL a folder below `uploads/UID`, PUT numbered chunks into it, MOVE
-//! `.file` out of it to the destination, which assembles them.
+//! Chunked upload: MKCOL a folder below `uploads/UID`, PUT numbered chunks into it, MOVE `.file` out
+//! of it to the destination, which assembles them. Version 2 names the destination in every request
+//! and numbers chunks from 1 to 10000; version 1, which older clients speak, does so in the MOVE only
+//! and takes any number.
 //!
 //! Chunks are plain files outside the tree; nothing of the destination changes before the assembled
 //! file is renamed into place. A chunk that breaks off is not kept. While a MOVE assembles, a second
@@ -47,7 +49,7 @@ pub(in crate::demo) async fn handle(
         ("PUT", number) => put(stand, ask, who, folder, number).await,
         ("MOVE", ".file") => assemble(stand, ask, who, folder).await,
         ("DELETE", number) => {
-            let path = folder.join(chunk_name(number)?);
+            let path = folder.join(chunk_name(number, false)?);
             tokio::fs::remove_file(path).await.map_err(not_found)?;
             Ok(empty(StatusCode::NO_CONTENT))
         }
@@ -61,9 +63,6 @@ async fn begin(
     who: &Identity,
     folder: PathBuf,
 ) -> Result<Reply, Fault> {
-    if ask.header("destination").is_none() {
-        return Err(Fault::Refused(StatusCode::BAD_REQUEST, "an upload needs a Destination"));
-    }
     check_total(stand, ask, who).await?;
     match tokio::fs::create_dir(folder).await {
         Ok(()) => Ok(empty(StatusCode::CREATED)),
@@ -98,7 +97,7 @@ async fn put(
     folder: PathBuf,
     number: &str,
 ) -> Result<Reply, Fault> {
-    let target = folder.join(chunk_name(number)?);
+    let target = folder.join(chunk_name(number, ask.header("destination").is_some())?);
     if !tokio::fs::try_exists(&folder).await? {
         return Err(Fault::NOT_FOUND);
     }
@@ -151,7 +150,7 @@ async fn assemble(
     // As PHP does, it goes on when the client has lost patience.
     let work = tokio::spawn(async move {
         let _busy = busy;
-        tokio::time::sleep(worker.assembly_delay()).await;
+        worker.delay_assembly().await;
         let (parts, from) = (worker.parts(), folder.clone());
         let (file, size) = blocking(move || join_chunks(&from, &parts)).await?;
         if total.is_some_and(|total| total != size) {
@@ -206,8 +205,7 @@ fn join_chunks(folder: &PathBuf, parts: &PathBuf) -> io::Result<(tempfile::TempP
     let mut names: Vec<_> = std::fs::read_dir(folder)?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .collect();
-    // They are padded to one length.
-    names.sort_unstable();
+    names.sort_by_cached_key(|name| (name.parse::<u64>().unwrap_or(u64::MAX), name.clone()));
     let (mut file, part) = tempfile::NamedTempFile::new_in(parts)?.into_parts();
     for name in names {
         io::copy(&mut std::fs::File::open(folder.join(name))?, &mut file)?;
@@ -217,11 +215,14 @@ fn join_chunks(folder: &PathBuf, parts: &PathBuf) -> io::Result<(tempfile::TempP
 }
 
 /// A chunk's name on disk.
-fn chunk_name(number: &str) -> Result<String, Fault> {
+fn chunk_name(number: &str, second: bool) -> Result<String, Fault> {
     let wrong = Fault::Refused(StatusCode::BAD_REQUEST, "a chunk is a number from 1 to 10000");
-    let digits = number.len() <= 10 && number.bytes().all(|b| b.is_ascii_digit());
+    if number.is_empty() || number.len() > 19 || !number.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(wrong);
+    }
     match number.parse::<u32>() {
-        Ok(n) if digits && (1..=MAX_CHUNKS).contains(&n) => Ok(format!("{n:05}")),
+        _ if !second => Ok(number.to_owned()),
+        Ok(n) if (1..=MAX_CHUNKS).contains(&n) => Ok(n.to_string()),
         _ => Err(wrong),
     }
 }
@@ -274,10 +275,14 @@ mod tests {
 
     #[test]
     fn chunks_are_numbers_in_range() {
-        assert_eq!(chunk_name("7").unwrap(), "00007");
-        assert_eq!(chunk_name("10000").unwrap(), "10000");
+        assert_eq!(chunk_name("00007", true).unwrap(), "7");
+        assert_eq!(chunk_name("10000", true).unwrap(), "10000");
+        assert_eq!(chunk_name("0000000000000000", false).unwrap(), "0000000000000000");
         for bad in ["0", "10001", "", "../1", "+1", "1.5"] {
-            assert!(chunk_name(bad).is_err(), "{bad}");
+            assert!(chunk_name(bad, true).is_err(), "{bad}");
+        }
+        for bad in ["", "../1", "+1", ".file", "99999999999999999999"] {
+            assert!(chunk_name(bad, false).is_err(), "{bad}");
         }
     }
 }

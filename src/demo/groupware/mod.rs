@@ -6,11 +6,13 @@
 //! themselves, take it off, and write if they were allowed to. Nothing here ever sends mail.
 
 mod object;
+pub(super) mod overview;
 mod principals;
 mod props;
 mod report;
 pub(super) mod sharing;
 pub(super) mod store;
+pub(super) mod write;
 
 use std::sync::Arc;
 
@@ -20,7 +22,8 @@ use sqlx::SqliteConnection;
 
 use self::props::Extra;
 use self::report::Report;
-use self::store::{Access, Collection, Kind, New, Object};
+use self::store::{Access, Collection, Kind, Object};
+use self::write::New;
 use super::http::{Ask, Fault, Reply, empty, full, multistatus, set};
 use super::identity::Identity;
 use super::xml::{APPLE, CAL, CARD, DAV, Element, Multistatus, Name, Wanted, encode_path, name};
@@ -234,7 +237,7 @@ impl Visit<'_> {
             components: &components,
         };
         let mut tx = self.stand.db.write().await?;
-        store::create(&mut tx, self.kind, &new).await?;
+        write::create(&mut tx, self.kind, &new).await?;
         tx.commit().await?;
         Ok(empty(StatusCode::CREATED))
     }
@@ -242,7 +245,7 @@ impl Visit<'_> {
     async fn delete(&self, collection: &Collection) -> Result<Reply, Fault> {
         let mut tx = self.stand.db.write().await?;
         match collection.access {
-            Access::Own => store::drop_collection(&mut tx, self.kind, collection.id).await?,
+            Access::Own => write::drop_collection(&mut tx, self.kind, collection.id).await?,
             _ => sharing::take_off(&mut tx, self.kind, collection.id, &self.who.uid).await?,
         }
         sqlx::query("DELETE FROM oc_properties WHERE userid = ? AND propertypath = ?")
@@ -408,7 +411,7 @@ impl Visit<'_> {
             ("DELETE", Some(object)) => {
                 conditions(ask, Some(&object))?;
                 let mut tx = self.writing(&collection).await?;
-                store::delete(&mut tx, self.kind, &collection, &object).await?;
+                write::delete(&mut tx, self.kind, &collection, &object).await?;
                 tx.commit().await?;
                 Ok(empty(StatusCode::NO_CONTENT))
             }
@@ -437,7 +440,7 @@ impl Visit<'_> {
     ) -> Result<Reply, Fault> {
         conditions(ask, old)?;
         let mut tx = self.writing(collection).await?;
-        let (etag, new) = store::put(&mut tx, self.kind, collection, name, body).await?;
+        let (etag, new) = write::put(&mut tx, self.kind, collection, name, body).await?;
         tx.commit().await?;
         let mut reply = empty(if new { StatusCode::CREATED } else { StatusCode::NO_CONTENT });
         let etag = format!("\"{etag}\"");
@@ -467,9 +470,9 @@ impl Visit<'_> {
         }
         let mut tx = self.writing(&target).await?;
         if let Some(old) = &old {
-            store::delete(&mut tx, self.kind, &target, old).await?;
+            write::delete(&mut tx, self.kind, &target, old).await?;
         }
-        store::relocate(&mut tx, self.kind, from, object, &target, &name).await?;
+        write::relocate(&mut tx, self.kind, from, object, &target, &name).await?;
         tx.commit().await?;
         Ok(empty(if old.is_some() { StatusCode::NO_CONTENT } else { StatusCode::CREATED }))
     }

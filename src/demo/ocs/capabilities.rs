@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::demo::VERSION;
 
 /// The apps that count as enabled.
-pub(super) const APPS: [&str; 12] = [
+pub(super) const APPS: [&str; 11] = [
     "app_api",
     "calendar",
     "cloud_federation_api",
@@ -17,7 +17,6 @@ pub(super) const APPS: [&str; 12] = [
     "provisioning_api",
     "settings",
     "theming",
-    "user_status",
 ];
 
 /// The data of `cloud/capabilities`.
@@ -71,7 +70,6 @@ fn for_users() -> Value {
             "sharee": { "query_lookup_default": false, "always_show_unique": true },
         },
         "provisioning_api": { "version": "1.24.0", "AccountPropertyScopesVersion": 2 },
-        "user_status": { "enabled": true, "restore": true, "supports_emoji": true },
     })
 }
 

@@ -90,10 +90,6 @@ async fn route(
         ["core", "getapppassword"] => users::app_password(stand, ask, &who).await,
         ["core", "apppassword"] if ask.method() == "DELETE" => Ok(json!([])),
         ["core", "navigation", "apps"] => Ok(capabilities::navigation(&ask.base)),
-        ["apps", "user_status", "api", "v1", "user_status"] => Ok(json!({
-            "userId": who.uid, "message": null, "messageId": null, "messageIsPredefined": false,
-            "icon": null, "clearAt": null, "status": "online", "statusIsUserDefined": false,
-        })),
         ["apps", "notifications", "api", _, "notifications"] => Ok(json!([])),
         ["apps", "dav", "api", "v1", "outOfOffice", _, ..] => Err(Refusal::NOT_FOUND),
         _ => Err(Refusal::With(404, "Invalid query, please check the syntax.")),

@@ -142,6 +142,8 @@ async fn details(stand: &StandIn, uid: &str, admin: bool) -> Outcome {
              AND configkey = 'email') AS mail,
            (SELECT configvalue FROM oc_preferences p WHERE p.userid = u.uid AND appid = 'login'
              AND configkey = 'lastLogin') AS seen,
+           (SELECT configvalue FROM oc_preferences p WHERE p.userid = u.uid AND appid = 'login'
+             AND configkey = 'firstLogin') AS began,
            (SELECT configvalue FROM oc_preferences p WHERE p.userid = u.uid AND appid = 'core'
              AND configkey = 'enabled') AS enabled
          FROM oc_users u WHERE u.uid = ?",
@@ -152,8 +154,11 @@ async fn details(stand: &StandIn, uid: &str, admin: bool) -> Outcome {
     let Some(row) = row else { return Err(Refusal::With(404, "User does not exist")) };
     let display: String = row.try_get("display")?;
     let mail: Option<String> = row.try_get("mail")?;
-    let seen: Option<String> = row.try_get("seen")?;
-    let seen: i64 = seen.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let number = |column: &str| -> Result<i64, sqlx::Error> {
+        let text: Option<String> = row.try_get(column)?;
+        Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+    };
+    let (seen, began) = (number("seen")?, number("began")?);
     let enabled: Option<String> = row.try_get("enabled")?;
     let (limit, used) = (quota::limit(stand, uid).await?, quota::used(stand, uid).await?);
     let quota = match limit {
@@ -167,7 +172,7 @@ async fn details(stand: &StandIn, uid: &str, admin: bool) -> Outcome {
     };
     let mut data = json!({
         "enabled": enabled.as_deref() != Some("false"), "id": uid,
-        "firstLoginTimestamp": seen, "lastLoginTimestamp": seen, "lastLogin": seen * 1000,
+        "firstLoginTimestamp": began, "lastLoginTimestamp": seen, "lastLogin": seen * 1000,
         "backend": "Database", "subadmin": [], "quota": quota, "manager": "", "email": mail,
         "additional_mail": [], "displayname": display, "display-name": display, "phone": "",
         "address": "", "website": "", "twitter": "", "organisation": "", "role": "",

@@ -14,6 +14,7 @@ use http::StatusCode;
 use self::layout::{Layout, Page, render};
 use super::files::change::Change;
 use super::files::tree::{Entry, View, join, right};
+use super::groupware::overview;
 use super::http::{self as answer, Ask, Fault, Reply, redirect, set};
 use super::identity::{Identity, Means, Session};
 use super::xml::{encode_path, escape};
@@ -165,10 +166,14 @@ async fn dashboard(stand: &StandIn, who: &Identity) -> Result<Page<'static>, Fau
             format!("<li><a href=\"{}\">{}</a></li>", link(who, entry), escape(&entry.name))
         })
         .collect();
-    let events: String = events(stand, who, 7)
-        .await?
+    let upcoming = overview::events(stand, &who.uid, mint::now()).await?;
+    // What began long ago and comes again, such as birthdays, is left out.
+    let events: String = upcoming
         .iter()
+        .filter(|(when, ..)| *when >= mint::now())
+        .take(7)
         .map(|(when, summary, _)| {
+            let when = mint::http_date(*when);
             format!("<li>{} <span class=\"note\">{when}</span></li>", escape(summary))
         })
         .collect();
@@ -252,12 +257,12 @@ async fn files_page(
 
 fn push_row(rows: &mut String, who: &Identity, entry: &Entry) {
     let name = escape(super::files::change::file_name(&entry.name));
-    let icon = if entry.node.is_folder() { "📁" } else { "📄" };
+    let icon = if entry.node.is_folder() { "icon icon-folder" } else { "icon icon-file" };
     let owner = if entry.shared { escape(&entry.node.owner) } else { String::new() };
     let _ = write!(
         rows,
         "<tr data-cy-files-list-row data-cy-files-list-row-fileid=\"{}\" data-cy-files-list-row-name=\"{name}\">\
-         <td>{icon} <a href=\"{}\">{name}</a></td><td>{}</td><td class=\"optional\">{}</td><td class=\"optional\">{owner}</td></tr>",
+         <td><span class=\"{icon}\"></span><a href=\"{}\">{name}</a></td><td>{}</td><td class=\"optional\">{}</td><td class=\"optional\">{owner}</td></tr>",
         entry.node.id,
         link(who, entry),
         readable(entry.node.size),
@@ -313,52 +318,24 @@ async fn make_folder(
 
 // === calendar, contacts, settings ===
 
-/// The account's events by their beginning: when, what, in which calendar.
-async fn events(
-    stand: &StandIn,
-    who: &Identity,
-    limit: i64,
-) -> Result<Vec<(String, String, String)>, Fault> {
-    let rows: Vec<(i64, String, String)> = sqlx::query_as(
-        "SELECT coalesce(o.firstoccurence, 0), coalesce(p.value, o.uri), c.displayname
-         FROM oc_calendarobjects o JOIN oc_calendars c ON c.id = o.calendarid
-         LEFT JOIN oc_calendarobjects_props p ON p.objectid = o.id AND p.name = 'SUMMARY'
-         WHERE o.deleted_at IS NULL AND (c.principaluri = 'principals/users/' || ?1 OR c.id IN
-           (SELECT resourceid FROM oc_dav_shares WHERE type = 'calendar' AND access IN (2, 3) AND
-            (principaluri = 'principals/users/' || ?1 OR principaluri IN
-             (SELECT 'principals/groups/' || gid FROM oc_group_user WHERE uid = ?1))))
-         ORDER BY o.firstoccurence, o.id LIMIT ?2",
-    )
-    .bind(&who.uid)
-    .bind(limit)
-    .fetch_all(&stand.db.read)
-    .await?;
-    Ok(rows.into_iter().map(|(at, what, cal)| (mint::http_date(at), what, cal)).collect())
-}
-
 async fn calendar(stand: &StandIn, who: &Identity) -> Result<Page<'static>, Fault> {
     let mut rows = String::new();
-    for (when, summary, calendar) in events(stand, who, 200).await? {
+    for (when, summary, calendar) in overview::events(stand, &who.uid, 0).await?.iter().take(500) {
         let _ = write!(
             rows,
-            "<tr><td>{}</td><td>{when}</td><td class=\"optional\">{}</td></tr>",
-            escape(&summary),
-            escape(&calendar)
+            "<tr><td>{}</td><td>{}</td><td class=\"optional\">{}</td></tr>",
+            escape(summary),
+            mint::http_date(*when),
+            escape(calendar)
         );
     }
     let content = format!(
         "<table><thead><tr><th>Event</th><th>Begins</th><th class=\"optional\">Calendar</th></tr></thead><tbody>{rows}</tbody></table>"
     );
-    let names: Vec<(String,)> = sqlx::query_as(
-        "SELECT coalesce(displayname, uri) FROM oc_calendars
-         WHERE principaluri = 'principals/users/' || ? ORDER BY id",
-    )
-    .bind(&who.uid)
-    .fetch_all(&stand.db.read)
-    .await?;
+    let names = overview::calendars(stand, &who.uid).await?;
     let list: String = names
         .iter()
-        .map(|(name,)| format!("<li><a href=\"/apps/calendar/\">{}</a></li>", escape(name)))
+        .map(|name| format!("<li><a href=\"/apps/calendar/\">{}</a></li>", escape(name)))
         .collect();
     let navigation = format!(
         "<div class=\"app-navigation-header\"><span class=\"app-navigation-caption\">Calendars</span></div><ul>{list}</ul>"
@@ -367,27 +344,14 @@ async fn calendar(stand: &StandIn, who: &Identity) -> Result<Page<'static>, Faul
 }
 
 async fn contacts(stand: &StandIn, who: &Identity) -> Result<Page<'static>, Fault> {
-    let cards: Vec<(String, String, String)> = sqlx::query_as(
-        "SELECT coalesce(n.value, k.uri), coalesce(e.value, ''), coalesce(b.displayname, b.uri)
-         FROM oc_cards k JOIN oc_addressbooks b ON b.id = k.addressbookid
-         LEFT JOIN oc_cards_properties n ON n.cardid = k.id AND n.name = 'FN'
-         LEFT JOIN oc_cards_properties e ON e.cardid = k.id AND e.name = 'EMAIL'
-         WHERE b.principaluri = 'principals/users/' || ?1 OR b.id IN
-           (SELECT resourceid FROM oc_dav_shares WHERE type = 'addressbook' AND access IN (2, 3)
-            AND principaluri = 'principals/users/' || ?1)
-         GROUP BY k.id ORDER BY 1 LIMIT 500",
-    )
-    .bind(&who.uid)
-    .fetch_all(&stand.db.read)
-    .await?;
     let mut rows = String::new();
-    for (name, mail, book) in cards {
+    for (name, mail, book) in overview::cards(stand, &who.uid).await?.iter().take(500) {
         let _ = write!(
             rows,
             "<tr><td>{}</td><td>{}</td><td class=\"optional\">{}</td></tr>",
-            escape(&name),
-            escape(&mail),
-            escape(&book)
+            escape(name),
+            escape(mail),
+            escape(book)
         );
     }
     let content = format!(

@@ -4,7 +4,8 @@ use sqlx::SqliteConnection;
 
 use crate::demo::StandIn;
 use crate::demo::groupware::sharing;
-use crate::demo::groupware::store::{self, Kind, New};
+use crate::demo::groupware::store::{self, Kind};
+use crate::demo::groupware::write::{self, New};
 use crate::demo::http::Fault;
 
 const EVENTS: &str = "VEVENT,VTODO,VJOURNAL";
@@ -18,10 +19,10 @@ pub(super) async fn fill(stand: &StandIn, db: &mut SqliteConnection) -> Result<(
             ("contact_birthdays", "Contact birthdays", "#E9D859"),
         ] {
             let new = New { owner, uri, display, color: Some(color), components: "VEVENT" };
-            store::create(db, Kind::Calendar, &new).await?;
+            write::create(db, Kind::Calendar, &new).await?;
         }
         let new = New { owner, uri: "contacts", display: "Contacts", ..New::default() };
-        store::create(db, Kind::Book, &new).await?;
+        write::create(db, Kind::Book, &new).await?;
     }
     let asso = New {
         owner: "alice",
@@ -30,9 +31,9 @@ pub(super) async fn fill(stand: &StandIn, db: &mut SqliteConnection) -> Result<(
         color: Some("#00679e"),
         components: EVENTS,
     };
-    let asso = store::create(db, Kind::Calendar, &asso).await?;
+    let asso = write::create(db, Kind::Calendar, &asso).await?;
     let membres = New { owner: "alice", uri: "membres", display: "Membres", ..New::default() };
-    let membres = store::create(db, Kind::Book, &membres).await?;
+    let membres = write::create(db, Kind::Book, &membres).await?;
     for (kind, id, principal, access) in [
         (Kind::Calendar, asso, "principals/users/bob", 2),
         (Kind::Calendar, asso, "principals/groups/board", 3),
@@ -82,6 +83,6 @@ async fn put(
     text: &str,
 ) -> Result<(), Fault> {
     let found = store::own(db, kind, "alice", collection).await?.ok_or(Fault::NOT_FOUND)?;
-    store::put(db, kind, &found, uri, text.as_bytes()).await?;
+    write::put(db, kind, &found, uri, text.as_bytes()).await?;
     Ok(())
 }
