@@ -1,6 +1,8 @@
 //! The command line, and the one place where everything is put together.
 
+mod check;
 mod demo;
+pub mod exit;
 mod proxy;
 mod running;
 mod serve;
@@ -23,6 +25,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Check),
     Demo(demo::Demo),
     Proxy(proxy::Proxy),
     Serve(serve::Serve),
@@ -33,15 +36,16 @@ enum Command {
 pub fn run() -> ExitCode {
     log_to_stderr();
     let outcome = match Cli::parse().command {
-        Command::Demo(demo) => demo.run(),
-        Command::Proxy(proxy) => proxy.run(),
-        Command::Serve(serve) => serve.run(),
+        Command::Check(check) => check.run(),
+        Command::Demo(demo) => demo.run().map(|()| 0),
+        Command::Proxy(proxy) => proxy.run().map(|()| 0),
+        Command::Serve(serve) => serve.run().map(|()| 0),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(number) => exit::code(number),
         Err(error) => {
             eprintln!("passeur: {error:#}");
-            ExitCode::FAILURE
+            exit::code(exit::FAILURE)
         }
     }
 }

@@ -142,6 +142,12 @@ impl Errors {
         (!problems.is_empty()).then_some(Self { problems })
     }
 
+    /// All of them, to keep.
+    #[must_use]
+    pub fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
     /// All of them; at least one.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
