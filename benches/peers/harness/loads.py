@@ -48,8 +48,8 @@ def per_request(count, cpu, rate):
 
 
 def wrk(target, seconds, path, fields=(), script=None, connections=64):
-    secure = target.door == "tls"
-    url = f"https://localhost:{target.address.split(':')[1]}" if secure else f"http://{target.address}"
+    scheme = "https" if target.door == "tls" else "http"
+    url = f"{scheme}://localhost:{target.address.split(':')[1]}"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "5s"]
     for field in fields:
         command += ["-H", field]

@@ -82,15 +82,26 @@ class Instance:
         for door, port in self.ports.items():
             values |= {door.upper(): f"127.0.0.1:{port}", f"{door.upper()}_PORT": port}
         if self.template:
-            values["CONFIG"] = f"{self.bench.folder}/{self.name}-{os.path.basename(self.template)}"
-            with open(f"{HERE}/configs/{self.template}") as file:
-                text = fill(file.read(), values)
-            with open(values["CONFIG"], "w") as out:
-                out.write(text)
+            values["CONFIG"] = self.configure(values)
         command = [fill(part, values) for part in self.command]
         self.child = processes.start(command, self.bench.proxy_cpus, self.log, self.env)
         for port in self.ports.values():
             processes.wait_for_port(port, self.child, self.log)
+
+    def configure(self, values):
+        """Fills the template, and what lies beside it where it has a folder; returns its path."""
+        source = f"{HERE}/configs/{self.template}"
+        target = f"{self.bench.folder}/{self.name}-config"
+        for folder, _, files in os.walk(os.path.dirname(source)):
+            for file in files:
+                path = os.path.join(folder, file)
+                if "/" not in self.template and path != source:
+                    continue
+                out = os.path.join(target, os.path.relpath(path, os.path.dirname(source)))
+                os.makedirs(os.path.dirname(out), exist_ok=True)
+                with open(path) as text, open(out, "w") as filled:
+                    filled.write(fill(text.read(), values))
+        return os.path.join(target, os.path.basename(source))
 
     def stop(self):
         if self.child:
@@ -215,12 +226,13 @@ def passeur(bench, binary):
     proxy = [binary, "proxy", "--to", "http://@ORIGIN@", "--workers", "@WORKERS@", "--from"]
     instances = [
         Instance(bench, "passeur", ["plain"], [*proxy, "@PLAIN@"]),
-        Instance(bench, "passeur-tls", ["tls"],
-                 [*proxy, "@TLS@", "--tls-cert", "@CERT@", "--tls-key", "@KEY@"]),
+        # Apart, because plain HTTP of a host that has a certificate is only a redirect.
+        Instance(bench, "passeur-tls", ["tls", "redirect"],
+                 [*proxy, "@REDIRECT@", "--https", "@TLS@", "--certificates", "@CERTIFICATES@"]),
     ]
     for door in ("tour", "owners"):
-        if os.path.exists(f"{HERE}/configs/passeur-{door}.toml"):
+        template = f"passeur-{door}/passeur.toml"
+        if os.path.exists(f"{HERE}/configs/{template}"):
             command = [binary, "serve", "--config", "@CONFIG@"]
-            instances.append(
-                Instance(bench, f"passeur-{door}", [door], command, f"passeur-{door}.toml"))
+            instances.append(Instance(bench, f"passeur-{door}", [door], command, template))
     return Peer("passeur", version([binary, "--version"]), instances)

@@ -27,6 +27,7 @@ def start(command, cpus, log, env=None, stdin=subprocess.DEVNULL, stdout=None):
         os.sched_setaffinity(0, cpus)
         if nice:
             os.setpriority(os.PRIO_PROCESS, 0, nice)
+            prefer_session()
 
     with open(log, "ab") as out:
         child = subprocess.Popen(
@@ -40,6 +41,15 @@ def start(command, cpus, log, env=None, stdin=subprocess.DEVNULL, stdout=None):
         )
     running.append(child)
     return child
+
+
+def prefer_session():
+    """Where sessions are scheduled as groups, priority counts only within one: raise the group's."""
+    try:
+        with open("/proc/self/autogroup", "w") as file:
+            file.write(str(nice))
+    except OSError:
+        pass
 
 
 def run(command, cpus, log, seconds):

@@ -7,7 +7,7 @@ import re
 import subprocess
 import time
 
-MAIN = ["passeur", "nginx", "haproxy", "caddy"]
+from .rows import MAIN
 
 
 class Results:
