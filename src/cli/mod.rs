@@ -43,6 +43,10 @@ pub fn run() -> ExitCode {
     };
     match outcome {
         Ok(number) => exit::code(number),
+        Err(error) if error.is::<crate::config::Errors>() => {
+            eprintln!("{error}");
+            exit::code(exit::CONFIGURATION)
+        }
         Err(error) => {
             eprintln!("passeur: {error:#}");
             exit::code(exit::FAILURE)

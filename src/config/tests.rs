@@ -255,6 +255,17 @@ fn a_missing_main_file_is_an_error() {
     assert!(errors.to_string().contains("/nonexistent/passeur.toml"));
 }
 
+#[test]
+fn the_fuzz_corpus_does_not_make_it_panic() {
+    let corpus = fs::read_dir(repository().join("fuzz/corpus/config")).expect("a corpus");
+    let count =
+        corpus.map(|entry| fs::read(entry.expect("an entry").path())).fold(0, |count, bytes| {
+            read_anything(&bytes.expect("a file"));
+            count + 1
+        });
+    assert!(count > 10, "only {count} files");
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {

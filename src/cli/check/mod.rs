@@ -28,7 +28,7 @@ const SHOWN_ALIKE: usize = 10;
 #[derive(Debug, clap::Args)]
 pub(super) struct Check {
     /// The main configuration file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value = "/etc/passeur/passeur.toml")]
     config: PathBuf,
     /// Also ask the web servers of every site
     #[arg(long)]
