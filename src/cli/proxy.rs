@@ -19,8 +19,8 @@ pub(super) struct Proxy {
     #[arg(long, value_name = "ADDR")]
     from: SocketAddr,
     /// The Nextcloud behind it, e.g. http://127.0.0.1:8080
-    #[arg(long, value_name = "URL")]
-    to: url::Url,
+    #[arg(long, value_name = "URL", value_parser = target)]
+    to: Target,
     /// Where to listen for HTTPS as well
     #[arg(long, value_name = "ADDR", requires = "certificates")]
     https: Option<SocketAddr>,
@@ -40,7 +40,7 @@ pub(super) struct Proxy {
 
 impl Proxy {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let config = self.config()?;
+        let config = self.config();
         running::block_on(async {
             let server = Server::start(config).await?;
             for address in server.addresses() {
@@ -52,9 +52,8 @@ impl Proxy {
         })
     }
 
-    fn config(self) -> anyhow::Result<Config> {
-        let target = target(&self.to).with_context(|| format!("failed to use --to {}", self.to))?;
-        let site = checked::Site::to("site", Vec::new(), UpstreamGroup::to(target));
+    fn config(self) -> Config {
+        let site = checked::Site::to("site", Vec::new(), UpstreamGroup::to(self.to));
         let mut config = Config { sites: vec![Arc::new(site)], ..Config::default() };
         config.listen.http = vec![Endpoint::Tcp(self.from)];
         config.listen.https = self.https.map(Endpoint::Tcp).into_iter().collect();
@@ -66,11 +65,13 @@ impl Proxy {
             Some(path) if path.as_os_str() == "-" => AccessLog::Stdout,
             Some(path) => AccessLog::File(path),
         };
-        Ok(config)
+        config
     }
 }
 
-fn target(url: &url::Url) -> anyhow::Result<Target> {
+/// What `--to` means; an error is one of the command line.
+fn target(url: &str) -> anyhow::Result<Target> {
+    let url = url::Url::parse(url).context("it is no URL")?;
     let tls = match url.scheme() {
         "http" => false,
         "https" => true,
@@ -82,4 +83,23 @@ fn target(url: &url::Url) -> anyhow::Result<Target> {
     let host = url.host_str().context("it names no host")?.trim_matches(['[', ']']).to_owned();
     let port = url.port_or_known_default().context("it names no port")?;
     Ok(Target { tls, http2: false, address: TargetAddress::Tcp { host, port } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_host_and_a_port() {
+        for (url, shown) in [
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("https://cloud.example.org", "https://cloud.example.org:443"),
+            ("http://[::1]:80/", "http://[::1]:80"),
+        ] {
+            assert_eq!(target(url).expect("a target").to_string(), shown);
+        }
+        for url in ["ftp://a", "a:80", "http://a/nextcloud", "http://me@a", "http://a?b", ""] {
+            assert!(target(url).is_err(), "{url}");
+        }
+    }
 }
