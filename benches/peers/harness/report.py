@@ -17,9 +17,9 @@ class Results:
         self.samples, self.notes = {}, {}
 
     def add(self, row, entrant, sample):
-        for metric in row.metrics:
-            values = self.samples.setdefault(row.key, {}).setdefault(metric.key, {})
-            values.setdefault(entrant, []).append(sample[metric.key])
+        for key, value in sample.items():
+            values = self.samples.setdefault(row.key, {}).setdefault(key, {})
+            values.setdefault(entrant, []).append(value)
 
     def note(self, row, text):
         notes = self.notes.setdefault(row.key, [])
@@ -29,6 +29,10 @@ class Results:
     def best(self, row, metric):
         """The best of the rounds of every entrant: noise only ever adds. Where the origin itself was
         measured too, what it takes is not the proxy's."""
+        if metric.of:
+            figures = {each.key: self.best(row, each) for each in row.metrics if not each.of}
+            over, under = (figures[key] for key in metric.of)
+            return {entrant: over[entrant] / under[entrant] for entrant in over}
         values = self.samples.get(row.key, {}).get(metric.key, {})
         best = {entrant: metric.best(rounds) for entrant, rounds in values.items()}
         alone = best.pop("direct", 0)
@@ -102,7 +106,7 @@ def document(rows, results, about):
                 "figure": metric.label,
                 "best": {name: round(value, 4) for name, value in best.items()},
                 "rounds": {name: [round(value, 4) for value in values]
-                           for name, values in results.samples[row.key][metric.key].items()},
+                           for name, values in results.samples[row.key].get(metric.key, {}).items()},
                 "best_peer": peer,
                 "ratio": None if share is None else round(share, 4),
             }

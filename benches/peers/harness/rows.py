@@ -12,11 +12,14 @@ MAIN = ["passeur", "nginx", "haproxy", "caddy"]
 
 
 class Metric:
-    """One figure: its name in results, how it is shown, which way is better, what must be reached."""
+    """One figure: its name in results, how it is shown, which way is better, what must be reached.
 
-    def __init__(self, key, label, digits=1, higher=False, bar=None, absolute=None):
+    A figure `of` two others is their quotient, made from the best of each.
+    """
+
+    def __init__(self, key, label, digits=1, higher=False, bar=None, absolute=None, of=None):
         self.key, self.label, self.digits, self.higher = key, label, digits, higher
-        self.bar, self.absolute = bar, absolute
+        self.bar, self.absolute, self.of = bar, absolute, of
 
     def best(self, values):
         return max(values) if self.higher else min(values)
@@ -110,6 +113,7 @@ def all_rows(size):
             [Metric("p50", "p50 ms", 3, absolute=0.2), Metric("p99", "p99 ms", 3, absolute=1.0)],
             None, rounds=1.2),
         Row("beside-uploads", "latency beside 20 uploads",
-            [Metric("times", "p99 beside / alone", 2, absolute=2.0), Metric("p99", "p99 ms", 3)],
+            [Metric("times", "p99 beside / alone", 2, absolute=2.0, of=("p99", "alone")),
+             Metric("p99", "p99 ms beside", 3), Metric("alone", "p99 ms alone", 3)],
             None, rounds=0.8),
     ]
