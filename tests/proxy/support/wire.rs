@@ -228,7 +228,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.answer_to(&String::from_utf8_lossy(method)).await
     }
 
-    async fn answer_body(&mut self, method: &str, head: &Head) -> Body {
+    /// The body of an answer to `method`.
+    pub async fn answer_body(&mut self, method: &str, head: &Head) -> Body {
         let none = matches!(head.status(), 101 | 204 | 304) || method == "HEAD";
         if none {
             return Body { whole: true, ..Body::default() };
