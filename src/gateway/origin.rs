@@ -48,7 +48,14 @@ async fn send(mut exchange: Box<Exchange>) -> Result<Response<Body>, Refusal> {
         exchange.request.headers_mut().insert(&fields::X_FORWARDED_HOST, host);
     }
     match exchange.upgrade.take() {
-        None => Ok(group.send(exchange.request).await?),
+        None => {
+            let response = group.send(exchange.request).await?;
+            match response.status() {
+                // Passed on, it would end the client's HTTP without anybody at the other end.
+                StatusCode::SWITCHING_PROTOCOLS => Err(Refusal::switched_unasked()),
+                _ => Ok(response),
+            }
+        }
         Some(upgrade) => {
             let headers = exchange.request.headers_mut();
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));

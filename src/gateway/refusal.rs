@@ -106,6 +106,14 @@ impl Refusal {
         Self::client(StatusCode::EXPECTATION_FAILED, "expectation_failed", message)
     }
 
+    pub(super) fn switched_unasked() -> Self {
+        let message = "The cloud behind this address gave an answer that makes no sense.";
+        Self {
+            side: Side::Upstream,
+            ..Self::client(StatusCode::BAD_GATEWAY, "switched_unasked", message)
+        }
+    }
+
     /// The answer, in the form that `asker` understands.
     #[must_use]
     pub fn into_response(self, asker: Asker, id: RequestId) -> Response<Body> {

@@ -34,8 +34,11 @@ const CREDENTIALS: [&str; 4] =
 /// Joins repeated MOVEs.
 #[derive(Clone, Default)]
 pub struct Join {
-    running: Arc<Mutex<HashMap<Key, watch::Receiver<Option<Outcome>>>>>,
+    running: Arc<Mutex<HashMap<Key, Kept>>>,
 }
+
+/// Where the answer of a MOVE appears.
+type Kept = watch::Receiver<Option<Outcome>>;
 
 /// Which MOVE it is, and who asks.
 #[derive(Clone, Eq, Hash, PartialEq)]
@@ -43,7 +46,8 @@ struct Key {
     site: String,
     target: String,
     destination: Option<HeaderValue>,
-    credentials: Vec<HeaderValue>,
+    /// By name: the same value means something else in another field.
+    credentials: Vec<(&'static str, HeaderValue)>,
 }
 
 /// What came of it, for as many as ask.
@@ -71,7 +75,10 @@ impl Rule for Join {
                 exchange.site.metrics.repairs().count("move_joined");
                 outcome
             }
-            Found::Nothing => self.start(key.clone(), exchange, inner),
+            Found::Nothing(done, outcome) => {
+                self.start(key.clone(), done, &outcome, exchange, inner);
+                outcome
+            }
             Found::NoRoom => return inner.call(exchange).await,
         };
         let answer = match outcome.wait_for(Option::is_some).await {
@@ -85,18 +92,24 @@ impl Rule for Join {
 
 /// What is known of a MOVE.
 enum Found {
-    Running(watch::Receiver<Option<Outcome>>),
-    Nothing,
+    Running(Kept),
+    /// Nothing so far; it is known from now on, and has to be started.
+    Nothing(watch::Sender<Option<Outcome>>, Kept),
     NoRoom,
 }
 
 impl Join {
+    /// Looks and takes the place at once: two workers may get the same MOVE at the same time.
     fn find(&self, key: &Key) -> Found {
-        let running = self.lock();
+        let mut running = self.lock();
         match running.get(key) {
             Some(outcome) => Found::Running(outcome.clone()),
             None if running.len() >= KEPT_ANSWERS => Found::NoRoom,
-            None => Found::Nothing,
+            None => {
+                let (done, outcome) = watch::channel(None);
+                running.insert(key.clone(), outcome.clone());
+                Found::Nothing(done, outcome)
+            }
         }
     }
 
@@ -104,11 +117,11 @@ impl Join {
     fn start<S: Inner>(
         &self,
         key: Key,
+        done: watch::Sender<Option<Outcome>>,
+        outcome: &Kept,
         exchange: Box<Exchange>,
         mut inner: S,
-    ) -> watch::Receiver<Option<Outcome>> {
-        let (done, outcome) = watch::channel(None);
-        self.lock().insert(key.clone(), outcome.clone());
+    ) {
         let (join, kept, id) = (self.clone(), outcome.clone(), exchange.id);
         let call = inner.call(exchange);
         tokio::spawn(async move {
@@ -117,17 +130,16 @@ impl Join {
             tokio::time::sleep(KEEP_ANSWER).await;
             join.forget(&key, &kept);
         });
-        outcome
     }
 
-    fn forget(&self, key: &Key, outcome: &watch::Receiver<Option<Outcome>>) {
+    fn forget(&self, key: &Key, outcome: &Kept) {
         let mut running = self.lock();
         if running.get(key).is_some_and(|known| known.same_channel(outcome)) {
             running.remove(key);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, watch::Receiver<Option<Outcome>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Kept>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -135,7 +147,9 @@ impl Join {
 impl Key {
     fn of(exchange: &Exchange) -> Self {
         let headers = exchange.request.headers();
-        let credentials = CREDENTIALS.iter().flat_map(|name| headers.get_all(*name)).cloned();
+        let credentials = CREDENTIALS.iter().flat_map(|name| {
+            headers.get_all(*name).into_iter().map(|value| (*name, value.clone()))
+        });
         Self {
             // Not only the site: instances of a wildcard site share its name.
             site: format!("{} {}", exchange.site.config.name, exchange.authority),

@@ -1,0 +1,9 @@
+//! The proxy from end to end, row by row of the pitfalls that Nextcloud's users meet behind other
+//! proxies. `docs/pitfalls.md` says which test proves which row.
+
+mod bodies;
+mod connections;
+mod identity;
+mod replay;
+mod semantics;
+mod support;
