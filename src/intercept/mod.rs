@@ -7,6 +7,7 @@ mod depth;
 mod destination;
 mod etags;
 mod moves;
+pub mod owners;
 mod spool;
 
 use std::future::Future;

@@ -1,0 +1,247 @@
+//! Shows items of one account as those of another, in the multistatus answers of a site.
+//!
+//! Only a 207 with XML in it is looked at, everything else passes as it is. The body streams
+//! through [`Rewriter`]: one piece goes out for one that comes in, and what is held back is bounded.
+//! Nextcloud compresses such answers by itself, so they are decoded on the way and sent plain; what
+//! they decode to is capped. A rewriter that fails open is counted and changes nothing any more;
+//! encoded bytes that cannot be decoded end the body with an error, as its beginning is gone.
+
+mod decode;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::{Body as _, Frame};
+
+use self::decode::{Coding, Decoded};
+use crate::body::{Body, Error};
+use crate::dav::multistatus::{self, Limits, Rewriter, Rules};
+
+/// Why a multistatus, or the rest of it, passed as it was.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Reason {
+    /// Its content type names another character set than UTF-8.
+    Charset,
+    /// It has a content coding that is not known here, or several.
+    ContentEncoding,
+    /// Its content type is not XML.
+    ContentType,
+    /// The rewriter gave up.
+    Document(multistatus::Reason),
+}
+
+/// Header fields that are about the bytes of the body, which change.
+const ABOUT_BYTES: [HeaderName; 5] = [
+    CONTENT_LENGTH,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("repr-digest"),
+];
+
+/// Applies `rules` to a multistatus answer. `on_fail_open` is called at most once, here or while
+/// the body is read, if the answer or the rest of it passes untouched though it might matter.
+pub fn rewrite(
+    response: Response<Body>,
+    rules: Arc<Rules>,
+    on_fail_open: impl Fn(Reason) + Send + Unpin + 'static,
+) -> Response<Body> {
+    let is_empty = rules.is_empty() || response.body().is_empty();
+    if response.status() != StatusCode::MULTI_STATUS || is_empty {
+        return response;
+    }
+    let coding = match check_type(response.headers()).and_then(|()| coding(response.headers())) {
+        Ok(coding) => coding,
+        Err(reason) => {
+            on_fail_open(reason);
+            return response;
+        }
+    };
+    let (mut parts, body) = response.into_parts();
+    repair(&mut parts.headers);
+    let source = match coding {
+        None => Source::Plain(body),
+        Some(coding) => Source::Encoded(Box::new(Decoded::new(coding, body))),
+    };
+    let rewriter = Some(Rewriter::new(rules, Limits::default()));
+    Response::from_parts(parts, Body::made(Rewritten { source, rewriter, on_fail_open }))
+}
+
+/// The body of a rewritten answer.
+struct Rewritten<F> {
+    source: Source,
+    /// None once the body is over.
+    rewriter: Option<Rewriter>,
+    on_fail_open: F,
+}
+
+enum Source {
+    Plain(Body),
+    Encoded(Box<Decoded>),
+}
+
+// === impl Rewritten ===
+
+impl<F: Fn(Reason)> Rewritten<F> {
+    /// What to send for a piece that came; for the end, if there is none.
+    fn pass(&mut self, piece: Option<Bytes>) -> Bytes {
+        let Some(rewriter) = &mut self.rewriter else { return Bytes::new() };
+        if rewriter.is_passing()
+            && let Some(piece) = piece
+        {
+            return piece;
+        }
+        let failed_before = rewriter.failed();
+        let mut out = BytesMut::with_capacity(piece.as_ref().map_or(0, Bytes::len));
+        let mut sink = |bytes: &[u8]| out.extend_from_slice(bytes);
+        match &piece {
+            Some(piece) => rewriter.write(piece, &mut sink),
+            None => rewriter.end(&mut sink),
+        }
+        if let Some(reason) = rewriter.failed()
+            && failed_before.is_none()
+        {
+            (self.on_fail_open)(Reason::Document(reason));
+        }
+        out.freeze()
+    }
+}
+
+impl<F: Fn(Reason) + Unpin> http_body::Body for Rewritten<F> {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.get_mut();
+        while this.rewriter.is_some() {
+            let piece = match ready!(this.source.poll_piece(cx)) {
+                Some(Ok(piece)) => Some(piece),
+                None => None,
+                Some(Err(error)) => {
+                    this.rewriter = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            };
+            let is_end = piece.is_none();
+            let out = this.pass(piece);
+            if is_end {
+                this.rewriter = None;
+            }
+            if !out.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(out))));
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rewriter.is_none()
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        match self {
+            Source::Encoded(decoded) => decoded.poll_piece(cx),
+            Source::Plain(body) => poll_data(body, cx),
+        }
+    }
+}
+
+// === impl Reason ===
+
+impl Reason {
+    /// A short name for metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Charset => "charset",
+            Reason::ContentEncoding => "content_encoding",
+            Reason::ContentType => "content_type",
+            Reason::Document(reason) => reason.as_str(),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The next data of a body; trailers are left out.
+fn poll_data(body: &mut Body, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+    loop {
+        match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+            None => return Poll::Ready(None),
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Poll::Ready(Some(Ok(data)));
+                }
+            }
+        }
+    }
+}
+
+/// Whether it is XML in UTF-8, as far as the header says.
+fn check_type(headers: &HeaderMap) -> Result<(), Reason> {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mut parts = value.unwrap_or_default().split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    if essence != "application/xml" && essence != "text/xml" && !essence.ends_with("+xml") {
+        return Err(Reason::ContentType);
+    }
+    let charset = parts
+        .filter_map(|parameter| parameter.split_once('='))
+        .find(|(name, _)| name.eq_ignore_ascii_case("charset"))
+        .map(|(_, charset)| charset.trim_matches('"'));
+    let is_utf8 = |charset: &str| {
+        ["utf-8", "utf8", "us-ascii"].iter().any(|name| charset.eq_ignore_ascii_case(name))
+    };
+    if charset.is_none_or(is_utf8) { Ok(()) } else { Err(Reason::Charset) }
+}
+
+/// The content coding, if it is encoded.
+fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Reason> {
+    let mut found = None;
+    for value in headers.get_all(CONTENT_ENCODING) {
+        let value = value.to_str().map_err(|_| Reason::ContentEncoding)?;
+        for name in value.split(',').map(str::trim) {
+            if name.is_empty() || name.eq_ignore_ascii_case("identity") {
+                continue;
+            }
+            let coding = Coding::named(name).ok_or(Reason::ContentEncoding)?;
+            if found.replace(coding).is_some() {
+                return Err(Reason::ContentEncoding);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Makes the header right for other bytes, which come without a coding.
+fn repair(headers: &mut HeaderMap) {
+    headers.remove(CONTENT_ENCODING);
+    for name in &ABOUT_BYTES {
+        headers.remove(name);
+    }
+    if let Some(tag) = headers.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/")) {
+        match HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat()) {
+            Ok(weak) => headers.insert(ETAG, weak),
+            Err(_) => headers.remove(ETAG),
+        };
+    }
+}
