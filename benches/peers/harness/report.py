@@ -56,8 +56,11 @@ def verdict(best, share, metric):
         bar, seen = f"≤ {metric.absolute:g}", mine
         reached = mine is not None and mine <= metric.absolute
     elif metric.bar is not None:
-        bar, seen = f"≤ {metric.bar:g} ×", share
-        reached = share is not None and share <= metric.bar
+        bar, seen = f"≤ {metric.bar:g} × {metric.against or 'best'}", share
+        if metric.against:
+            other = best.get(metric.against)
+            seen = mine / other if mine is not None and other else None
+        reached = seen is not None and seen <= metric.bar
     else:
         return ""
     return bar if seen is None else f"{bar} {'reached' if reached else 'MISSED'}"
