@@ -29,7 +29,13 @@ pub type Stack = RuledService<
     destination::Guard,
     RuledService<
         depth::Guard,
-        RuledService<moves::Join, RuledService<etags::Repair, RuledService<spool::Spool, Origin>>>,
+        RuledService<
+            moves::Join,
+            RuledService<
+                etags::Repair,
+                RuledService<owners::Show, RuledService<spool::Spool, Origin>>,
+            >,
+        >,
     >,
 >;
 
@@ -41,6 +47,7 @@ pub fn stack() -> Stack {
         .layer(Ruled(depth::Guard))
         .layer(Ruled(moves::Join::default()))
         .layer(Ruled(etags::Repair))
+        .layer(Ruled(owners::Show))
         .layer(Ruled(spool::Spool))
         .service(Origin)
 }

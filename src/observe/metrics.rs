@@ -21,6 +21,7 @@ pub struct Site {
     kinds: Box<[Traffic]>,
     refusals: Named,
     repairs: Named,
+    unrewritten: Named,
 }
 
 /// The numbers of one kind of traffic.
@@ -66,6 +67,7 @@ impl Site {
             kinds: (0..kinds).map(|_| Traffic::default()).collect(),
             refusals: Named::default(),
             repairs: Named::default(),
+            unrewritten: Named::default(),
         }
     }
 
@@ -91,6 +93,12 @@ impl Site {
     #[must_use]
     pub fn repairs(&self) -> &Named {
         &self.repairs
+    }
+
+    /// Answers that should have been rewritten and passed as they were, or their rest did.
+    #[must_use]
+    pub fn unrewritten(&self) -> &Named {
+        &self.unrewritten
     }
 }
 
@@ -198,7 +206,10 @@ pub fn encode<'a>(
     page.family("passeur_refusals_total", "counter", "Requests that Passeur refused, by reason.");
     named(page, "passeur_refusals_total", "reason", sites.clone(), Site::refusals);
     page.family("passeur_dav_rules_total", "counter", "What the DAV rules did.");
-    named(page, "passeur_dav_rules_total", "rule", sites, Site::repairs);
+    named(page, "passeur_dav_rules_total", "rule", sites.clone(), Site::repairs);
+    let help = "Answers that passed as they were although a rewrite was wanted, by reason.";
+    page.family("passeur_unrewritten_total", "counter", help);
+    named(page, "passeur_unrewritten_total", "reason", sites, Site::unrewritten);
 }
 
 fn each<'a>(

@@ -7,6 +7,7 @@
 //! encoded bytes that cannot be decoded end the body with an error, as its beginning is gone.
 
 mod decode;
+mod show;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body as _, Frame};
 
 use self::decode::{Coding, Decoded};
+pub use self::show::Show;
 use crate::body::{Body, Error};
 use crate::dav::multistatus::{self, Limits, Rewriter, Rules};
 
