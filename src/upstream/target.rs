@@ -115,7 +115,7 @@ impl Upstream {
     async fn admit(self: &Arc<Self>) -> Result<Place, Error> {
         let permit = match Arc::clone(&self.places).try_acquire_owned() {
             Ok(permit) => permit,
-            Err(_) => self.queue().await?,
+            Err(_) => Box::pin(self.queue()).await?,
         };
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         Ok(Place { upstream: Arc::clone(self), _permit: permit })
@@ -150,7 +150,7 @@ impl Upstream {
         while let Some(Kept { mut sender, idle }) = self.pool.take() {
             let mut spare = None;
             if idle >= DOUBTFUL_AFTER && is_safe(&request) {
-                request = settle(request).await?;
+                request = Box::pin(settle(request)).await?;
                 spare = copy(&request);
             }
             match self.answer(&mut sender, request, meter).await {
@@ -162,7 +162,8 @@ impl Upstream {
                 },
             }
         }
-        let mut sender = self.open().await?;
+        // What seldom happens is boxed, here and above: every request moves the space it would take.
+        let mut sender = Box::pin(self.open()).await?;
         match self.answer(&mut sender, request, meter).await {
             Ok(response) => Ok((response, sender)),
             Err(Failure::Sent(error)) => Err(error),
