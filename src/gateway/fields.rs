@@ -79,7 +79,11 @@ pub(super) fn clean_answer(response: &mut Response<Body>, site: Option<&Site>, s
             }
             headers.remove(CONNECTION);
         }
-        for name in [&TRANSFER_ENCODING, &UPGRADE, &TRAILER, &TE] {
+        // Read in chunks whatever the length says (RFC 9112, 6.3): what it says must not pass.
+        if headers.remove(TRANSFER_ENCODING).is_some() {
+            headers.remove(CONTENT_LENGTH);
+        }
+        for name in [&UPGRADE, &TRAILER, &TE] {
             headers.remove(name);
         }
         headers.remove("keep-alive");
