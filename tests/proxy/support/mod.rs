@@ -17,9 +17,9 @@ use passeur::config::checked::{Config, Endpoint, HostPattern, Limits, Site, Upst
 use passeur::tls::{Certificates, ClientStream, ClientTls, self_signed};
 use tokio::net::TcpStream;
 
-pub use h2::{H2, Pieces, Upload, builder};
+pub use h2::{H2, Pieces, builder};
 pub use origin::{Conversation, OK, Origin};
-pub use wire::{Answer, Head, Wire, soon};
+pub use wire::{Answer, Wire, soon};
 
 /// The host of the site under test.
 pub const HOST: &str = "cloud.test";

@@ -126,7 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Sends zeros until `most` bytes were taken, or nothing more is for a while. Says how many
     /// were taken. The pause is no synchronisation: were it too short, less would be counted.
     pub async fn flood(&mut self, most: usize) -> usize {
-        let piece = [0; 64 << 10];
+        let piece: &'static [u8] = &[0; 64 << 10];
         let mut sent = 0;
         while sent < most {
             let write = self.stream.write(&piece[..piece.len().min(most - sent)]);
@@ -140,14 +140,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Reads more; `false` at the end of the connection, however it came.
     async fn fill(&mut self) -> bool {
-        let mut piece = [0; 16 << 10];
-        match soon("bytes", self.stream.read(&mut piece)).await {
-            Ok(0) | Err(_) => false,
-            Ok(count) => {
-                self.buffer.extend_from_slice(&piece[..count]);
-                true
-            }
-        }
+        self.buffer.reserve(16 << 10);
+        let read = soon("bytes", self.stream.read_buf(&mut self.buffer)).await;
+        read.is_ok_and(|count| count > 0)
     }
 
     /// The next head; `None` if the connection ended before.
