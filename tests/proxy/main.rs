@@ -5,6 +5,7 @@
 
 mod bodies;
 mod connections;
+mod documented;
 mod identity;
 mod replay;
 mod semantics;

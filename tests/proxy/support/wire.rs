@@ -189,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             return Some(Vec::new());
         }
         let data = self.exactly(size).await;
-        (data.len() == size && self.line().await? == "").then_some(data)
+        (data.len() == size && self.line().await?.is_empty()).then_some(data)
     }
 
     /// The body of a request.
