@@ -2,19 +2,25 @@
 //!
 //! A WebSocket is tunnelled only after the origin's own 101 (A50, A51); any other answer to an
 //! upgrade goes on as plain HTTP.
+//!
+//! Where the origin is asked under another host than the client asked for, it could not know that a
+//! `Destination` is its own (A38): such a field goes on as a path alone.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::{CONNECTION, HOST, UPGRADE};
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::header::{CONNECTION, HOST, HeaderName, UPGRADE};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use tower::Service;
 
 use super::{Exchange, Refusal, fields, tunnel};
 use crate::body::Body;
+use crate::dav::destination::destination;
 use crate::site::Route;
+
+const DESTINATION: HeaderName = HeaderName::from_static("destination");
 
 /// Sends exchanges to where they belong.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,7 +51,11 @@ async fn send(mut exchange: Box<Exchange>) -> Result<Response<Body>, Refusal> {
     if group.config().rewrite_host
         && let Some(host) = exchange.request.headers_mut().get(HOST).cloned()
     {
-        exchange.request.headers_mut().insert(&fields::X_FORWARDED_HOST, host);
+        let headers = exchange.request.headers_mut();
+        if let Some(path) = own_destination(headers, &exchange.authority) {
+            headers.insert(DESTINATION, path);
+        }
+        headers.insert(&fields::X_FORWARDED_HOST, host);
     }
     match exchange.upgrade.take() {
         None => {
@@ -68,6 +78,14 @@ async fn send(mut exchange: Box<Exchange>) -> Result<Response<Body>, Refusal> {
             Ok(response)
         }
     }
+}
+
+/// The path of a `Destination` that is at `authority`; what is elsewhere stays elsewhere.
+fn own_destination(headers: &HeaderMap, authority: &str) -> Option<HeaderValue> {
+    let target = destination(headers.get(DESTINATION)?).ok()?;
+    let path = if target.path.is_empty() { b"/" } else { target.path };
+    let own = target.authority.is_some_and(|named| named.eq_ignore_ascii_case(authority));
+    own.then(|| HeaderValue::from_bytes(path).ok()).flatten()
 }
 
 /// Cuts the route's prefix from the target; what follows stays as it is.

@@ -32,6 +32,31 @@ async fn destinations_on_this_site_pass_byte_for_byte() {
     }
 }
 
+/// A38: an origin that is asked under another host could not know that it is meant.
+#[tokio::test]
+async fn a_destination_is_a_path_where_the_host_changes() {
+    let origin = Origin::ok().await;
+    let proxy = proxy_to(&origin)
+        .site(|site| {
+            site.upstream.rewrite_host = true;
+            site.dav.guard_destination = false;
+        })
+        .start()
+        .await;
+    let mut client = proxy.connect_tls().await;
+    for (sent, arrives) in [
+        ("https://cloud.test/dav/x%20%2Fy?z", "/dav/x%20%2Fy?z"),
+        ("HTTPS://Cloud.TEST", "/"),
+        ("/dav/x%20y", "/dav/x%20y"),
+        ("https://other.test/dav/x", "https://other.test/dav/x"),
+        ("mailto:x", "mailto:x"),
+    ] {
+        client.ask(request("MOVE", "/dav/y", &format!("Destination: {sent}\r\n"))).await;
+        let head = origin.requests().pop().unwrap().head;
+        assert_eq!(head.field("destination").unwrap(), arrives);
+    }
+}
+
 /// A39, A40: neither site hears of it.
 #[tokio::test]
 async fn destinations_on_another_site_are_refused() {
