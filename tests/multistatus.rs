@@ -123,6 +123,7 @@ fn by_replacing(body: &str) -> String {
     };
     body.replace("<oc:owner-id>alice<", "<oc:owner-id>zoé &amp; co<")
         .replace("<oc:owner-display-name>Alice<", "<oc:owner-display-name>Zoé &lt;Z&gt;<")
+        .replace(">Alice</x1:owner-displayname>", ">Zoé &lt;Z&gt;</x1:owner-displayname>")
         .replace(
             ">principals/users/alice</oc:owner-",
             ">principals/users/zo%C3%A9%20%26%20co</oc:owner-",

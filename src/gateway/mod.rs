@@ -1,9 +1,9 @@
 //! What happens to a request between the client's connection and the origin's, in one place:
 //!
-//! 1. [`receive`] finds the site by host, refuses what is ambiguous, and makes an [`Exchange`].
+//! 1. `receive` finds the site by host, refuses what is ambiguous, and makes an [`Exchange`].
 //! 2. [`fields`] drops what a client must not say and sets the forwarding fields.
 //! 3. The stack, a list of tower layers given by the assembly, ends in the [`Origin`].
-//! 4. [`fields`] cleans the answer; [`Recorded`](record::Recorded) counts it until its last byte.
+//! 4. [`fields`] cleans the answer; [`Recorded`] counts it until its last byte.
 //!
 //! Invariant: what no layer asks for passes byte for byte, the request target included, and is
 //! neither parsed nor delayed. Every refusal is an answer with a reason and a request id.

@@ -1,4 +1,4 @@
-//! Compressing web servers change ETags: httpd appends `-gzip`, nginx weakens to `W/`. A client that
+//! Compressing web servers change ETags: httpd appends `-gzip`, nginx weakens to `W/`, others drop them. A client that
 //! sends such a tag back in `If-Match` gets 412 for ever (A33). Nextcloud repeats the true tag in
 //! `OC-ETag`: DAV answers that carry it get their `ETag` back, and what clients still remember from
 //! before is undone in their conditions.
@@ -50,13 +50,11 @@ fn repair_condition(headers: &mut HeaderMap, name: &HeaderName) -> bool {
 fn repair_answer(response: &mut Response<Body>) -> bool {
     let headers = response.headers_mut();
     let Some(kept) = headers.get(&OC_ETAG).cloned() else { return false };
-    match headers.get(ETAG) {
-        Some(sent) if *sent != kept => {
-            headers.insert(ETAG, kept);
-            true
-        }
-        _ => false,
+    if headers.get(ETAG) == Some(&kept) {
+        return false;
     }
+    headers.insert(ETAG, kept);
+    true
 }
 
 #[cfg(test)]
@@ -81,6 +79,14 @@ mod tests {
             assert!(repair_answer(&mut response));
             assert_eq!(response.headers()[ETAG], "\"abc\"");
         }
+    }
+
+    #[test]
+    fn a_tag_that_was_taken_away_comes_back() {
+        let mut response = answer("", Some("\"abc\""));
+        response.headers_mut().remove(ETAG);
+        assert!(repair_answer(&mut response));
+        assert_eq!(response.headers()[ETAG], "\"abc\"");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! when there is none.
 //!
 //! A [`Group`] is what a site (or a route of it) sends to. It picks one [`Upstream`] by
-//! [balancing](group), which admits a bounded number of requests, keeps a [pool](pool) of idle
-//! connections per worker thread, and has a [breaker](breaker) and [health](health).
+//! session or load, which admits a bounded number of requests, keeps a pool of idle connections per
+//! worker thread, and has a breaker and [`Health`].
 //!
 //! Invariant: a request is sent at most once, unless no byte of it left, or it is safe, without a
 //! body, and met a kept connection that the origin was just closing.

@@ -21,8 +21,8 @@ use crate::body::{Body, Held, Meter};
 use crate::config::checked::{Target, UpstreamGroup};
 use crate::tls::ClientTls;
 
-/// A connection that was idle at least this long may be just closing at the other end, so a safe
-/// request is kept for a second try.
+/// A connection that was idle at least this long may well be just closing at the other end: it is
+/// worth waiting for all of a short body, so that the request can be sent again.
 const DOUBTFUL_AFTER: Duration = Duration::from_millis(500);
 /// The longest body that is kept for a second try, bytes.
 const SETTLED: u64 = 16 << 10;
@@ -149,8 +149,10 @@ impl Upstream {
     ) -> Result<(Response<Incoming>, Sender), Error> {
         while let Some(Kept { mut sender, idle }) = self.pool.take() {
             let mut spare = None;
-            if idle >= DOUBTFUL_AFTER && is_safe(&request) {
-                request = Box::pin(settle(request)).await?;
+            if is_safe(&request) {
+                if idle >= DOUBTFUL_AFTER {
+                    request = Box::pin(settle(request)).await?;
+                }
                 spare = copy(&request);
             }
             match self.answer(&mut sender, request, meter).await {

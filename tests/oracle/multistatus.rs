@@ -29,6 +29,7 @@ pub struct Element {
 }
 
 const DAV: &str = "DAV:";
+const NC_COM: &str = "http://nextcloud.com/ns";
 const OC: &str = "http://owncloud.org/ns";
 
 /// Rewrites `input`, cut at `cuts`.
@@ -148,7 +149,8 @@ fn change(properties: &mut [&mut Element], rules: &[OwnerRule]) {
             if let Some(Some(rule)) = owner_at[n] {
                 property.set_value(&rule.to);
             }
-        } else if property.is(OC, "owner-display-name") {
+        } else if property.is(OC, "owner-display-name") || property.is(NC_COM, "owner-displayname")
+        {
             let before = owner_at[..n].iter().rev().find_map(|owner| *owner);
             let known = before.or_else(|| owner_at[n..].iter().find_map(|owner| *owner));
             if let Some(rule) = known.unwrap_or(principal) {

@@ -280,6 +280,7 @@ fn property(tree: &Tree) -> Option<Property> {
     let (property, space) = match tree.local_name() {
         b"owner-id" => (Property::Id, Space::OwnCloud),
         b"owner-display-name" => (Property::Name, Space::OwnCloud),
+        b"owner-displayname" => (Property::Name, Space::NextcloudCom),
         b"owner" => (Property::Owner, Space::Dav),
         b"owner-principal" => (Property::Principal, Space::OwnCloud),
         _ => return None,

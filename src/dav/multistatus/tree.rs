@@ -16,6 +16,7 @@ use super::{Limits, Reason};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Space {
     Dav,
+    NextcloudCom,
     OwnCloud,
     Other,
 }
@@ -110,6 +111,8 @@ impl Tree {
         let Ok(name) = std::str::from_utf8(self.name()) else { return Space::Other };
         match self.spaces.resolve_element(QName(name)).0 {
             ResolveResult::Bound(Namespace("DAV:")) => Space::Dav,
+            // Calendars and address books use this one, not `http://nextcloud.org/ns`.
+            ResolveResult::Bound(Namespace("http://nextcloud.com/ns")) => Space::NextcloudCom,
             ResolveResult::Bound(Namespace("http://owncloud.org/ns")) => Space::OwnCloud,
             _ => Space::Other,
         }
