@@ -16,8 +16,9 @@ use super::pool::{Sender, Slot};
 use crate::config::checked::{Target, TargetAddress};
 use crate::tls::ClientTls;
 
-/// Read buffer limit of a connection: bodies pass in pieces of at most this size.
-const BUFFER: usize = 256 << 10;
+/// Read buffer limit of a connection: bodies pass in pieces of at most this size. A client that reads
+/// slowly makes us hold a few of them, so this is what a slow reader costs.
+const BUFFER: usize = 128 << 10;
 /// Receive window of an HTTP/2 stream and connection from an origin, which is near.
 const H2_WINDOW: u32 = 2 << 20;
 
