@@ -43,12 +43,7 @@ fn check(exchange: &Exchange) -> Result<(), Refusal> {
     }
     for value in headers.get_all(&IF) {
         for resource in tagged_resources(value) {
-            match resource {
-                Ok(resource) => own(exchange, resource.authority)?,
-                // What names no other server is the origin's to judge.
-                Err(_) if memchr::memmem::find(value.as_bytes(), b"//").is_none() => break,
-                Err(_) => return Err(malformed()),
-            }
+            own(exchange, resource.map_err(|_| malformed())?.authority)?;
         }
     }
     Ok(())
