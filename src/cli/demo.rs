@@ -9,7 +9,7 @@ use anyhow::Context;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use super::{Extras, Server, running};
+use super::{Extras, Server, running, running::Stop};
 use crate::config::checked::{self, Admin, Config, Endpoint, Target, TargetAddress, UpstreamGroup};
 use crate::demo::{Account, Options, StandIn};
 use crate::tls::{Certificates, self_signed};
@@ -62,6 +62,7 @@ impl Demo {
         let folder = self.data.clone().or(temporary.as_ref().map(|dir| dir.path().to_owned()));
         let folder = folder.unwrap_or_default();
         running::block_on(async {
+            let stop = Stop::listen()?;
             let stand_in = StandIn::open(&folder, Options::default()).await?;
             let listener = StandIn::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
             let upstream = listener.local_addr().context("failed to listen")?;
@@ -75,7 +76,7 @@ impl Demo {
             let serving = Arc::clone(&stand_in).serve(listener, std::future::pending());
             let serving = tokio::spawn(serving);
             self.print(&self.started(&server, upstream, token, stand_in.accounts()))?;
-            running::asked_to_stop().await;
+            stop.wait().await;
             running::stop(server).await;
             serving.abort();
             stand_in.close().await;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use ipnet::IpNet;
 
-use super::{Server, running};
+use super::{Server, running, running::Stop};
 use crate::config::checked::{
     self, AccessLog, Config, Endpoint, Target, TargetAddress, UpstreamGroup,
 };
@@ -42,11 +42,12 @@ impl Proxy {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config();
         running::block_on(async {
+            let stop = Stop::listen()?;
             let server = Server::start(config).await?;
             for address in server.addresses() {
                 println!("{address}");
             }
-            running::asked_to_stop().await;
+            stop.wait().await;
             running::stop(server).await;
             Ok(())
         })

@@ -20,20 +20,11 @@ pub(super) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> an
     result
 }
 
-/// Says that all is ready, and waits for SIGTERM or SIGINT.
-pub(super) async fn asked_to_stop() {
-    match Stop::listen() {
-        Ok(mut stop) => {
-            notify::ready();
-            let watchdog = tokio::spawn(notify::watchdog());
-            stop.asked().await;
-            watchdog.abort();
-        }
-        Err(error) => {
-            tracing::error!(%error, "cannot listen for signals");
-            std::future::pending().await
-        }
-    }
+/// SIGTERM and SIGINT, from before anybody hears that all is ready: whoever hears it may stop us at
+/// once, and a signal that nobody listens for kills.
+pub(super) struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
 }
 
 /// Drains; a second signal ends it at once.
@@ -47,17 +38,22 @@ pub(super) async fn stop(server: Server) {
     }
 }
 
-struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
 impl Stop {
-    fn listen() -> std::io::Result<Self> {
+    /// Listens for the signals from here on.
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("failed to listen for signals");
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
         })
+    }
+
+    /// Says that all is ready, and waits until asked to stop.
+    pub(super) async fn wait(mut self) {
+        notify::ready();
+        let watchdog = tokio::spawn(notify::watchdog());
+        self.asked().await;
+        watchdog.abort();
     }
 
     async fn asked(&mut self) {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Extras, Server, running};
+use super::{Extras, Server, running, running::Stop};
 use crate::config::{Reloader, log_problems};
 use crate::upstream::causes;
 
@@ -17,6 +17,7 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
         running::block_on(async {
+            let stop = Stop::listen()?;
             let (loaded, reloader) = Reloader::load(&self.config)?;
             log_problems(&loaded.warnings);
             let extras = Extras { reloads: Some(reloader.reloads()), ..Extras::default() };
@@ -31,7 +32,7 @@ impl Serve {
             };
             tokio::select! {
                 ended = reloader.run(apply, || server.reload_certificates()) => ended?,
-                () = running::asked_to_stop() => {}
+                () = stop.wait() => {}
             }
             running::stop(server).await;
             Ok(())

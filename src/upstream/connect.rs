@@ -18,7 +18,7 @@ use crate::tls::ClientTls;
 
 /// Read buffer limit of a connection: bodies pass in pieces of at most this size. A client that reads
 /// slowly makes us hold a few of them, so this is what a slow reader costs.
-const BUFFER: usize = 128 << 10;
+const BUFFER: usize = 64 << 10;
 /// Receive window of an HTTP/2 stream and connection from an origin, which is near.
 const H2_WINDOW: u32 = 2 << 20;
 
