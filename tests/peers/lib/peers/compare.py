@@ -124,7 +124,7 @@ class Run:
         if re.match("text/html|application/json", answer.get("content-type") or ""):
             text = self._plain_chance(answer.body.decode("utf-8", "surrogateescape"))
             text = SHARE.sub(lambda match: self._number("share", match[0]), text)
-            return re.sub(r'(?<="stime":)\d+', "(now)", self._plain_text(text))
+            return re.sub(r"\b\d{10}\b", lambda seconds: _old(seconds[0], float), self._plain_text(text))
         boundary = BOUNDARY.search(answer.get("content-type") or "")
         if boundary:
             return answer.body.replace(boundary[1].encode(), b"BOUNDARY")
@@ -163,7 +163,8 @@ class Run:
 
 
 def _old(text, parse):
-    when = parse(text).timestamp()
+    when = parse(text)
+    when = when if isinstance(when, float) else when.timestamp()
     return "(now)" if abs(when - time.time()) < 1200 else text
 
 
