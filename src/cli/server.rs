@@ -50,6 +50,8 @@ pub struct Extras {
     pub certificates: Option<Certificates>,
     /// What the operator's listener asks for, instead of what the configuration says.
     pub admin_token: Option<SecretString>,
+    /// What Passeur answers itself under the sites' origins.
+    pub endpoints: intercept::endpoints::Endpoints,
     /// How reloading goes, for the numbers.
     pub reloads: Option<Arc<Reloads>>,
 }
@@ -129,7 +131,7 @@ impl Server {
         let tls = tls.transpose()?;
 
         let drain = Drain::default();
-        let gateway = Gateway::new(Arc::clone(&shared), intercept::stack());
+        let gateway = Gateway::new(Arc::clone(&shared), intercept::stack(extras.endpoints));
         let listen = listen::Server::new(gateway, &config, tls, drain.watch());
         let serving = listen.clone();
         let workers = Arc::new(Workers::per_core(count, move |socket, secure| {

@@ -1,10 +1,12 @@
-//! DAV rules: small repairs and guards, each a tower layer in the one list of [`stack`].
+//! Passeur's own endpoints, and DAV rules: small repairs and guards. Each is a tower layer in the one
+//! list of [`stack`].
 //!
 //! A rule says cheaply whether it [wants](Rule::wants) an exchange. Those that no rule wants go
 //! straight to the origin: the service in between returns the inner future as it is.
 
 mod depth;
 mod destination;
+pub mod endpoints;
 mod etags;
 mod moves;
 pub mod owners;
@@ -26,23 +28,27 @@ pub type Answer = Result<Response<Body>, Refusal>;
 
 /// All rules in the order in which a request meets them, and the origin at the end.
 pub type Stack = RuledService<
-    destination::Guard,
+    endpoints::Endpoints,
     RuledService<
-        depth::Guard,
+        destination::Guard,
         RuledService<
-            moves::Join,
+            depth::Guard,
             RuledService<
-                etags::Repair,
-                RuledService<owners::Show, RuledService<spool::Spool, Origin>>,
+                moves::Join,
+                RuledService<
+                    etags::Repair,
+                    RuledService<owners::Show, RuledService<spool::Spool, Origin>>,
+                >,
             >,
         >,
     >,
 >;
 
-/// Makes the stack.
+/// Makes the stack; `endpoints` are what Passeur answers itself.
 #[must_use]
-pub fn stack() -> Stack {
+pub fn stack(endpoints: endpoints::Endpoints) -> Stack {
     ServiceBuilder::new()
+        .layer(Ruled(endpoints))
         .layer(Ruled(destination::Guard))
         .layer(Ruled(depth::Guard))
         .layer(Ruled(moves::Join::default()))
