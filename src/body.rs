@@ -263,6 +263,24 @@ impl fmt::Debug for Body {
     }
 }
 
+/// The next data of a body; trailers are left out.
+pub(crate) fn poll_data(
+    body: &mut Body,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, Error>>> {
+    loop {
+        match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+            None => return Poll::Ready(None),
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Poll::Ready(Some(Ok(data)));
+                }
+            }
+        }
+    }
+}
+
 impl Peer {
     fn new(incoming: Incoming, from: Side, stall: Duration, held: Option<Box<dyn Held>>) -> Self {
         Self { incoming, from, stall, timer: None, waiting_since: None, meter: None, held }

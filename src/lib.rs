@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod body;
 pub mod cli;
+mod coding;
 pub mod config;
 pub mod dav;
 pub mod demo;
@@ -15,5 +16,6 @@ pub mod listen;
 pub mod observe;
 pub mod site;
 pub mod tls;
+pub mod tours;
 pub mod upstream;
 pub mod worker;

@@ -39,6 +39,8 @@ pub struct Operator {
     pub connections: Box<dyn Fn() -> usize + Send + Sync>,
     /// When each certificate ends: name and seconds since 1970.
     pub certificates: Box<dyn Fn() -> Vec<(String, i64)> + Send + Sync>,
+    /// Tours, for their numbers.
+    pub tours: Option<Arc<crate::tours::Tours>>,
 }
 
 /// Serves for ever.

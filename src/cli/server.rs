@@ -22,6 +22,8 @@ use crate::listen::{self, Drain, Workers, accept, drain, workers};
 use crate::observe::access;
 use crate::site::{Found, Table, TableError};
 use crate::tls::{CertificateError, Certificates, ServerTls};
+use crate::tours::inject::Inject;
+use crate::tours::{Broken, Source, Tours};
 use crate::upstream::causes;
 
 /// How often connections are looked for that have been idle for too long.
@@ -32,6 +34,7 @@ pub struct Server {
     config: std::sync::Mutex<Config>,
     shared: Arc<Shared>,
     operator: Arc<Operator>,
+    tours: Option<Arc<Tours>>,
     certificates: Option<Certificates>,
     listen: listen::Server<Gateway<Stack>>,
     workers: Arc<Workers>,
@@ -52,6 +55,8 @@ pub struct Extras {
     pub admin_token: Option<SecretString>,
     /// What Passeur answers itself under the sites' origins.
     pub endpoints: intercept::endpoints::Endpoints,
+    /// Tours; none are shown without.
+    pub tours: Option<Arc<Tours>>,
     /// How reloading goes, for the numbers.
     pub reloads: Option<Arc<Reloads>>,
 }
@@ -131,7 +136,13 @@ impl Server {
         let tls = tls.transpose()?;
 
         let drain = Drain::default();
-        let gateway = Gateway::new(Arc::clone(&shared), intercept::stack(extras.endpoints));
+        let tours = extras.tours.clone();
+        if let Some(tours) = &tours {
+            log_broken(&tours.apply(&config));
+        }
+        let inject = tours.clone().map(Inject::new).unwrap_or_default();
+        let stack = intercept::stack(extras.endpoints, inject);
+        let gateway = Gateway::new(Arc::clone(&shared), stack);
         let listen = listen::Server::new(gateway, &config, tls, drain.watch());
         let serving = listen.clone();
         let workers = Arc::new(Workers::per_core(count, move |socket, secure| {
@@ -145,6 +156,7 @@ impl Server {
             reloads: extras.reloads,
             connections: connections(&drain),
             certificates: expirations(certificates.clone()),
+            tours: extras.tours.clone(),
         });
         let addresses = |secure| {
             let of = listeners.iter().filter(move |listener| listener.secure == secure);
@@ -166,6 +178,7 @@ impl Server {
             config: std::sync::Mutex::new(config),
             shared,
             operator,
+            tours,
             certificates,
             listen,
             workers,
@@ -211,6 +224,9 @@ impl Server {
             has_certificate: has_certificate(self.certificates.clone()),
         }));
         self.listen.reload(&config);
+        if let Some(tours) = &self.tours {
+            log_broken(&tours.apply(&config));
+        }
         self.shared.table.store(Arc::new(table));
         *present = config;
         drop(present);
@@ -288,6 +304,14 @@ impl Server {
         for site in self.shared.table.load().sites() {
             site.probe();
         }
+    }
+}
+
+/// A catalogue that cannot be used is no reason not to carry.
+fn log_broken(broken: &[(Source, Broken)]) {
+    for (source, reason) in broken {
+        let folder = source.folder.as_deref().unwrap_or_else(|| "(shipped)".as_ref());
+        tracing::error!(folder = %folder.display(), error = causes(reason), "tours not taken over");
     }
 }
 

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use super::tours::{AllTours, Progress, Tours, Wizard};
+
 /// A whole configuration, checked.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
@@ -22,6 +24,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where the access log goes.
     pub log: Log,
+    /// Tours, for all sites at once.
+    pub tours: AllTours,
     /// The sites, in the order of their files.
     pub sites: Vec<Arc<Site>>,
 }
@@ -170,6 +174,8 @@ pub struct Site {
     pub security_headers: bool,
     /// Accounts shown as others in multistatus answers.
     pub owners: Vec<OwnerRule>,
+    /// Guided tours.
+    pub tours: Tours,
 }
 
 /// A host name, or all names one label below one.
@@ -364,6 +370,7 @@ impl Site {
             hsts: None,
             security_headers: false,
             owners: Vec::new(),
+            tours: Tours::default(),
         }
     }
 }

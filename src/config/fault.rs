@@ -29,6 +29,14 @@ pub enum Fault {
     /// The authorities of upstreams cannot be used.
     #[error("cannot be used: {}", chain(.0.as_ref()))]
     Authorities(#[source] Arc<ClientError>),
+    /// None of the words that are known.
+    #[error("`{given}` is none of {wanted}")]
+    Choice {
+        /// What was given.
+        given: String,
+        /// What is known.
+        wanted: &'static str,
+    },
     /// TLS without certificates.
     #[error("TLS needs certificates, and `listen.certificates` names no folder")]
     CertificatesMissing,
@@ -224,6 +232,9 @@ pub enum Fault {
         /// The listener.
         listener: String,
     },
+    /// No name of a tour.
+    #[error("`{0}` is no name of a tour")]
+    Tour(String),
     /// A relative path of a socket.
     #[error("a unix socket needs an absolute path")]
     UnixPath,
@@ -263,6 +274,7 @@ impl Fault {
             Fault::TargetScheme(text) => {
                 Some(format!("write \"http://{text}\" or \"https://{text}\""))
             }
+            Fault::Choice { wanted, .. } => Some(format!("write {wanted}")),
             Fault::UnknownKey { nearest: Some(nearest) } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
@@ -300,6 +312,7 @@ impl Fault {
                 "add `upstream.targets = [\"http://10.0.0.5:80\"]`: where this is served from"
             }
             Fault::Missing("prefix") => "add `prefix = \"/push\"` to this route",
+            Fault::Tour(_) => "write the `id` of a tour, such as \"welcome\"",
             Fault::Name(_) => "use a-z, 0-9, `-` and `.` only, beginning with a letter or digit",
             Fault::Network(_) => "write \"10.0.0.0/8\", \"2001:db8::/32\" or one address",
             Fault::NetworkAll => "name the addresses of the machines in front of Passeur",

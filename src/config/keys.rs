@@ -36,9 +36,11 @@ impl File for raw::Main {
             Table { path: "admin", keys: fields::<raw::Admin>() },
             Table { path: "limits", keys: fields::<raw::Limits>() },
             Table { path: "log", keys: fields::<raw::Log>() },
+            Table { path: "tours", keys: fields::<raw::AllTours>() },
             Table { path: "defaults", keys: fields::<raw::Site>() },
             Table { path: "defaults.upstream", keys: fields::<raw::Upstream>() },
             Table { path: "defaults.dav", keys: fields::<raw::Dav>() },
+            Table { path: "defaults.tours", keys: fields::<raw::Tours>() },
         ]
     }
 }
@@ -49,6 +51,7 @@ impl File for raw::Site {
             Table { path: "", keys: fields::<raw::Site>() },
             Table { path: "upstream", keys: fields::<raw::Upstream>() },
             Table { path: "dav", keys: fields::<raw::Dav>() },
+            Table { path: "tours", keys: fields::<raw::Tours>() },
             Table { path: "routes", keys: fields::<raw::Route>() },
             Table { path: "routes.upstream", keys: fields::<raw::Upstream>() },
             Table { path: "owners", keys: fields::<raw::Owner>() },

@@ -23,6 +23,7 @@ mod settings;
 mod site;
 #[cfg(test)]
 mod tests;
+mod tours;
 mod values;
 mod watch;
 mod world;

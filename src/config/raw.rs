@@ -14,6 +14,7 @@ use toml::Spanned;
 
 use super::checked::{AccessLog, Endpoint, HostPattern};
 use super::given::{Given, List, Secret};
+use super::tours::{Progress, Wizard};
 use super::values::{Count, Host, Off, Prefix, Size, TargetUrl};
 
 /// The main file.
@@ -25,6 +26,7 @@ pub(super) struct Main {
     pub admin: Admin,
     pub limits: Limits,
     pub log: Log,
+    pub tours: AllTours,
     pub defaults: Site,
 }
 
@@ -85,6 +87,7 @@ pub(super) struct Site {
     pub security_headers: Option<Given<bool>>,
     pub upstream: Upstream,
     pub dav: Dav,
+    pub tours: Tours,
     pub routes: Vec<Spanned<Route>>,
     pub owners: Vec<Spanned<Owner>>,
 }
@@ -120,6 +123,29 @@ pub(super) struct Dav {
     pub spool_memory: Option<Given<Size>>,
     pub spool_max: Option<Given<Size>>,
     pub spool_folder: Option<Given<PathBuf>>,
+}
+
+/// `[tours]` of the main file: for all sites, whatever they say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct AllTours {
+    pub enabled: Option<Given<bool>>,
+    pub off: Option<List<String>>,
+}
+
+/// `[tours]` of a site, and `[defaults.tours]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Tours {
+    pub enabled: Option<Given<bool>>,
+    pub folder: Option<Given<PathBuf>>,
+    pub shipped: Option<Given<bool>>,
+    pub off: Option<List<String>>,
+    pub progress: Option<Given<Progress>>,
+    pub wizard: Option<Given<Wizard>>,
+    pub help: Option<Given<bool>>,
+    pub counters: Option<Given<bool>>,
+    pub report_missing: Option<Given<Count>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -87,6 +87,7 @@ impl Base {
         checker.set(&mut self.http2, upstream.http2.take());
         let targets = group(&mut site.upstream, upstream, checker);
         self.dav(raw.dav, checker);
+        self.site.tours.set(raw.tours, checker);
         Single {
             name: raw.name,
             hosts: raw.hosts,

@@ -22,6 +22,7 @@ use tower::{Layer, Service, ServiceBuilder};
 
 use crate::body::Body;
 use crate::gateway::{Exchange, Origin, Refusal};
+use crate::tours::inject::Inject;
 
 /// What the stack answers.
 pub type Answer = Result<Response<Body>, Refusal>;
@@ -37,16 +38,19 @@ pub type Stack = RuledService<
                 moves::Join,
                 RuledService<
                     etags::Repair,
-                    RuledService<owners::Show, RuledService<spool::Spool, Origin>>,
+                    RuledService<
+                        owners::Show,
+                        RuledService<Inject, RuledService<spool::Spool, Origin>>,
+                    >,
                 >,
             >,
         >,
     >,
 >;
 
-/// Makes the stack; `endpoints` are what Passeur answers itself.
+/// Makes the stack; `endpoints` are what Passeur answers itself, `tours` what it adds to pages.
 #[must_use]
-pub fn stack(endpoints: endpoints::Endpoints) -> Stack {
+pub fn stack(endpoints: endpoints::Endpoints, tours: Inject) -> Stack {
     ServiceBuilder::new()
         .layer(Ruled(endpoints))
         .layer(Ruled(destination::Guard))
@@ -54,6 +58,7 @@ pub fn stack(endpoints: endpoints::Endpoints) -> Stack {
         .layer(Ruled(moves::Join::default()))
         .layer(Ruled(etags::Repair))
         .layer(Ruled(owners::Show))
+        .layer(Ruled(tours))
         .layer(Ruled(spool::Spool))
         .service(Origin)
 }
