@@ -16,20 +16,14 @@ import * as esbuild from 'esbuild'
 const root = dirname(fileURLToPath(import.meta.url))
 const dist = join(root, 'dist')
 
-/**
- * One application: where its sources are, and its bundles in the order in which they are built. A
- * bundle may name the hashed file of an earlier one through `define`; `limit` is bytes after gzip.
- */
+/** One application: where its sources are, and its bundles; `limit` is bytes after gzip. */
 const apps = [
   {
     name: 'player',
     sources: 'player/src',
     bundles: [
       { entry: 'engine', from: 'player/src/engine.ts', format: 'esm', limit: 22 * 1024 },
-      {
-        entry: 'loader', from: 'player/src/loader/loader.ts', format: 'iife', limit: 3 * 1024,
-        define: (built) => ({ ENGINE_FILE: JSON.stringify(built.engine) }),
-      },
+      { entry: 'loader', from: 'player/src/loader/loader.ts', format: 'iife', limit: 3 * 1024 },
     ],
   },
 ]
@@ -47,7 +41,7 @@ function files(folder) {
 
 const inRoot = (path) => relative(root, path).split(sep).join('/')
 
-async function bundle(app, { entry, from, format, define, outputs = {} }, names) {
+async function bundle(app, { entry, from, format }) {
   const result = await esbuild.build({
     absWorkingDir: root,
     entryPoints: [join(root, from)],
@@ -56,15 +50,24 @@ async function bundle(app, { entry, from, format, define, outputs = {} }, names)
     minify: true,
     write: false,
     format,
-    target: ['chrome109', 'firefox115', 'safari16.4'],
+    target: ['chrome114', 'firefox125', 'safari17'],
     charset: 'utf8',
     legalComments: 'none',
-    loader: { '.css': 'text', '.svg': 'text' },
-    define: define?.(names),
-    banner: { js: '/*! Passeur, AGPL-3.0-or-later; with @floating-ui/dom, MIT */' },
-    ...outputs,
+    plugins: [minifiedText],
+    banner: { js: '/*! Passeur, AGPL-3.0-or-later */' },
   })
   return Buffer.from(result.outputFiles[0].contents)
+}
+
+/** A style sheet is text inside the bundle, and esbuild minifies only files. */
+const minifiedText = {
+  name: 'minified-text',
+  setup(build) {
+    build.onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const { code } = await esbuild.transform(readFileSync(path, 'utf8'), { loader: 'css', minify: true, charset: 'utf8' })
+      return { contents: code.trim(), loader: 'text' }
+    })
+  },
 }
 
 async function build() {
@@ -73,7 +76,7 @@ async function build() {
   for (const app of apps) {
     const names = {}
     for (const part of app.bundles) {
-      const code = await bundle(app, part, names)
+      const code = await bundle(app, part)
       const packed = gzipSync(code, { level: 9 }).length
       if (part.limit && packed > part.limit) {
         throw new Error(`${app.name}/${part.entry} is ${packed} bytes after gzip, more than ${part.limit}`)
