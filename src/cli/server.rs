@@ -23,7 +23,7 @@ use crate::observe::access;
 use crate::site::{Found, Table, TableError};
 use crate::tls::{CertificateError, Certificates, ServerTls};
 use crate::tours::inject::Inject;
-use crate::tours::{Broken, Source, Tours};
+use crate::tours::{self, Broken, Source, Tours};
 use crate::upstream::causes;
 
 /// How often connections are looked for that have been idle for too long.
@@ -59,6 +59,17 @@ pub struct Extras {
     pub tours: Option<Arc<Tours>>,
     /// How reloading goes, for the numbers.
     pub reloads: Option<Arc<Reloads>>,
+}
+
+impl Extras {
+    /// These tours, and what browsers ask for them.
+    #[must_use]
+    pub fn with_tours(tours: Arc<Tours>) -> Self {
+        let endpoint: Arc<dyn intercept::endpoints::Endpoint> =
+            Arc::new(tours::endpoint::Tour(Arc::clone(&tours)));
+        let endpoints = intercept::endpoints::Endpoints::new([(tours::endpoint::PREFIX, endpoint)]);
+        Self { endpoints, tours: Some(tours), ..Self::default() }
+    }
 }
 
 /// Why a proxy does not start.
@@ -136,11 +147,11 @@ impl Server {
         let tls = tls.transpose()?;
 
         let drain = Drain::default();
-        let tours = extras.tours.clone();
-        if let Some(tours) = &tours {
+        let shown = extras.tours.clone();
+        if let Some(tours) = &shown {
             log_broken(&tours.apply(&config));
         }
-        let inject = tours.clone().map(Inject::new).unwrap_or_default();
+        let inject = shown.clone().map(Inject::new).unwrap_or_default();
         let stack = intercept::stack(extras.endpoints, inject);
         let gateway = Gateway::new(Arc::clone(&shared), stack);
         let listen = listen::Server::new(gateway, &config, tls, drain.watch());
@@ -178,7 +189,7 @@ impl Server {
             config: std::sync::Mutex::new(config),
             shared,
             operator,
-            tours,
+            tours: shown,
             certificates,
             listen,
             workers,

@@ -62,7 +62,9 @@ impl Tours {
         }
         let tenant = tenant(&exchange.site.config, &exchange.authority);
         match (name.as_str(), method) {
-            ("progress", Method::GET) => self.progress(&tenant, &exchange).await,
+            ("progress", Method::GET) => {
+                self.progress(&tenant, exchange.request.headers().clone()).await
+            }
             ("progress", Method::PUT) => self.put_progress(&tenant, exchange).await,
             ("events", Method::POST) => self.post_events(&tenant, &view, exchange).await,
             ("progress" | "events", _) => {
@@ -72,8 +74,8 @@ impl Tours {
         }
     }
 
-    async fn progress(&self, tenant: &str, exchange: &Exchange) -> Answer {
-        let person = self.person(tenant, exchange.request.headers())?;
+    async fn progress(&self, tenant: &str, headers: HeaderMap) -> Answer {
+        let person = self.person(tenant, &headers)?;
         let found = self.store.load(tenant, &person).await.map_err(unavailable)?;
         let json = found.unwrap_or_else(|| Progress::default().write());
         Ok(document(json))

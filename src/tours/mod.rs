@@ -13,6 +13,7 @@ pub mod embedded;
 pub mod endpoint;
 pub mod events;
 pub mod inject;
+pub mod intros;
 pub mod progress;
 mod view;
 
@@ -90,10 +91,10 @@ impl Tours {
         }
     }
 
-    /// Shows this tour at once, on every page.
+    /// Shows this tour at once, on every page, if there is one.
     #[must_use]
-    pub fn previewing(mut self, tour: String) -> Self {
-        self.preview = Some(tour);
+    pub fn previewing(mut self, tour: Option<String>) -> Self {
+        self.preview = tour;
         self
     }
 
@@ -118,6 +119,14 @@ impl Tours {
         self.assets.replace(assets.map(Arc::clone).collect::<Vec<_>>());
         self.views.store(Arc::new(views));
         broken
+    }
+
+    /// Whether any site has this tour.
+    #[must_use]
+    pub fn has(&self, tour: &str) -> bool {
+        let views = self.views.load();
+        let mut catalogues = views.values().filter_map(|view| view.catalogue.as_ref());
+        catalogues.any(|catalogue| catalogue.has_step(tour, ""))
     }
 
     /// What was counted.

@@ -266,7 +266,7 @@ fn read_tour(
 }
 
 /// The areas of targets, and of all that those need.
-fn areas(mut names: Vec<&str>, targets: &BTreeMap<String, Target>) -> BTreeSet<String> {
+fn areas<'t>(mut names: Vec<&'t str>, targets: &'t BTreeMap<String, Target>) -> BTreeSet<String> {
     let (mut areas, mut seen) = (BTreeSet::new(), BTreeSet::new());
     while let Some(name) = names.pop() {
         if !seen.insert(name.to_owned()) {

@@ -30,7 +30,6 @@ pub(super) struct Candidate {
     pub(super) nextcloud: Option<Range>,
     /// Other targets that it names.
     pub(super) pointers: Vec<Pointer>,
-    pub(super) at: (usize, usize),
 }
 
 /// Reads a pack; what is wrong comes with it.
@@ -102,7 +101,7 @@ fn candidate(node: Node<'_>) -> Option<Candidate> {
     }
     let named = ["within", "frame"].into_iter().filter_map(|key| fields.optional(key));
     let pointers = named.filter_map(Pointer::read).collect();
-    Some(Candidate { css, nextcloud, pointers, at: css_node.at() })
+    Some(Candidate { css, nextcloud, pointers })
 }
 
 /// A range of versions.

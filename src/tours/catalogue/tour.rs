@@ -46,7 +46,6 @@ pub(super) struct Offer {
 /// Steps that belong together.
 #[derive(Clone, Debug)]
 pub(super) struct Chapter {
-    pub(super) id: String,
     pub(super) text: Option<Pointer>,
     pub(super) steps: Vec<Pointer>,
     pub(super) is_skippable: bool,
@@ -182,8 +181,8 @@ fn offer(node: Node<'_>) -> Offer {
 fn chapter(node: Node<'_>) -> Option<Chapter> {
     let fields = node.fields(&["id", "text", "steps", "skippable", "deeper"])?;
     let steps = fields.required("steps")?.items().into_iter().filter_map(Pointer::read).collect();
+    fields.required("id")?.name()?;
     Some(Chapter {
-        id: fields.required("id")?.name()?,
         text: fields.required("text").and_then(Pointer::read),
         steps,
         is_skippable: fields.optional("skippable").and_then(Node::boolean).unwrap_or(false),
