@@ -28,6 +28,7 @@ pub(super) struct Folders {
     pub(super) main: PathBuf,
     pub(super) sites: PathBuf,
     pub(super) certificates: Option<PathBuf>,
+    pub(super) tours: Vec<PathBuf>,
 }
 
 /// What may have changed.
@@ -35,6 +36,7 @@ pub(super) struct Folders {
 pub(super) struct Changed {
     pub(super) configuration: bool,
     pub(super) certificates: bool,
+    pub(super) tours: bool,
 }
 
 /// Watches [`Folders`].
@@ -59,6 +61,7 @@ struct Hints {
     folders: Mutex<Folders>,
     configuration: AtomicBool,
     certificates: AtomicBool,
+    tours: AtomicBool,
     wake: tokio::sync::Notify,
 }
 
@@ -123,6 +126,7 @@ impl Watch {
         Changed {
             configuration: self.hints.configuration.swap(false, Ordering::AcqRel),
             certificates: self.hints.certificates.swap(false, Ordering::AcqRel),
+            tours: self.hints.tours.swap(false, Ordering::AcqRel),
         }
     }
 }
@@ -145,6 +149,7 @@ impl Hints {
         let lost = event.need_rescan();
         self.configuration.fetch_or(changed.configuration || lost, Ordering::AcqRel);
         self.certificates.fetch_or(changed.certificates || lost, Ordering::AcqRel);
+        self.tours.fetch_or(changed.tours || lost, Ordering::AcqRel);
         if lost || changed != Changed::default() {
             self.wake.notify_one();
         }
@@ -158,6 +163,7 @@ impl std::ops::BitOr for Changed {
         Self {
             configuration: self.configuration | other.configuration,
             certificates: self.certificates | other.certificates,
+            tours: self.tours | other.tours,
         }
     }
 }
@@ -174,7 +180,8 @@ impl Folders {
             true => path.file_name() == self.main.file_name() || within(&self.sites),
             false => !certificates || within(&self.sites),
         };
-        Changed { configuration, certificates }
+        let tours = self.tours.iter().any(|folder| within(folder));
+        Changed { configuration, certificates, tours }
     }
 
     fn wanted(&self) -> Vec<Watched> {
@@ -182,8 +189,9 @@ impl Folders {
         let linked = std::fs::canonicalize(&self.main).ok();
         let main = [Some(&self.main), linked.as_ref()].into_iter().flatten();
         let plain = main.map(|file| (folder_of(file), false));
-        let certificates = self.certificates.iter().map(|folder| (folder.clone(), true));
-        for (folder, recursive) in plain.chain([(self.sites.clone(), false)]).chain(certificates) {
+        let whole = self.certificates.iter().chain(&self.tours);
+        let whole = whole.map(|folder| (folder.clone(), true));
+        for (folder, recursive) in plain.chain([(self.sites.clone(), false)]).chain(whole) {
             let Some((path, identity)) = nearest(&folder) else { continue };
             // Waiting for a folder to appear, its surroundings are of no interest.
             let recursive = recursive && path == folder;
@@ -225,10 +233,12 @@ mod tests {
             main: "/etc/p/passeur.toml".into(),
             sites: "/etc/p/sites".into(),
             certificates: Some("/etc/p/certs".into()),
+            tours: vec!["/etc/p/tours".into()],
         };
         let neither = Changed::default();
         let configuration = Changed { configuration: true, ..neither };
         let certificates = Changed { certificates: true, ..neither };
+        let tours = Changed { tours: true, ..neither };
         for (path, written, expected) in [
             ("/etc/p/passeur.toml", true, configuration),
             ("/etc/p/passeur.toml", false, configuration),
@@ -238,6 +248,7 @@ mod tests {
             ("/etc/p/certs/a/fullchain.pem", true, certificates),
             ("/etc/p/certs/a", false, certificates),
             ("/etc/p/certs", false, certificates),
+            ("/etc/p/tours/a/tour.json", true, tours),
         ] {
             assert_eq!(folders.at(Path::new(path), written), expected, "{path}");
         }

@@ -103,9 +103,7 @@ impl Tours {
     pub fn apply(&self, config: &checked::Config) -> Vec<(Source, Broken)> {
         let settings: HashSet<&checked::Tours> =
             config.sites.iter().map(|site| &site.tours).collect();
-        let enabled = settings.iter().filter(|settings| settings.enabled);
-        let wanted = enabled.map(|settings| Source::of(settings)).collect();
-        let (catalogues, broken) = self.load(wanted);
+        let (catalogues, broken) = self.load(Source::of_sites(config));
         let mut views = HashMap::new();
         for settings in settings {
             let catalogue = match settings.enabled && config.tours.enabled {
@@ -174,6 +172,21 @@ impl Tours {
 }
 
 impl Source {
+    /// Those of all sites that show tours.
+    #[must_use]
+    pub fn of_sites(config: &checked::Config) -> HashSet<Self> {
+        let settings = config.sites.iter().map(|site| &site.tours);
+        settings.filter(|settings| settings.enabled).map(Self::of).collect()
+    }
+
+    /// The catalogue of the files as they are now.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn catalogue(&self) -> Result<Catalogue, Broken> {
+        Catalogue::new(&self.files()?).map_err(Broken::Wrong)
+    }
+
     fn of(settings: &checked::Tours) -> Self {
         Self { folder: settings.folder.clone(), shipped: settings.shipped }
     }

@@ -44,6 +44,15 @@ struct Candidate {
     coding: Option<Coding>,
 }
 
+/// The body of an answer in the content coding of this name with `tag` in it, or as it came: what
+/// [`Inject`] does without its header, for measuring and for fuzzing.
+pub async fn splice(body: Body, coding: Option<&str>, tag: &str) -> Body {
+    match held::hold(body, coding.and_then(Coding::named)).await {
+        Held::Page(open) => open.insert(tag),
+        Held::Other(_, body) => body,
+    }
+}
+
 // === impl Inject ===
 
 impl Inject {
