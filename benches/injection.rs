@@ -21,7 +21,8 @@ fn main() {
         Some(path) => std::fs::read_to_string(path).expect("a file of HTML"),
         None => page(),
     };
-    let head = page.find("<body").map_or(page.len(), |at| at + page[at..].find('>').unwrap_or(0) + 1);
+    let head =
+        page.find("<body").map_or(page.len(), |at| at + page[at..].find('>').unwrap_or(0) + 1);
     println!("a page of {} bytes, {head} of them until its body has begun", page.len());
     report("until the head ends", head, || {
         let verdict = Reader::default().push(page.as_bytes());
@@ -29,8 +30,10 @@ fn main() {
     });
     let large = Bytes::from([page.as_bytes(), &vec![b'x'; 64 << 20]].concat());
     for size in [16 << 10, 256 << 10] {
-        let pieces: Vec<Bytes> =
-            (0..large.len()).step_by(size).map(|at| large.slice(at..large.len().min(at + size))).collect();
+        let pieces: Vec<Bytes> = (0..large.len())
+            .step_by(size)
+            .map(|at| large.slice(at..large.len().min(at + size)))
+            .collect();
         report(&format!("64 MiB after it, pieces of {size}"), large.len(), || {
             let passed = pass(pieces.clone());
             assert_eq!(passed, large.len() + TAG.len());
@@ -68,8 +71,17 @@ fn report(name: &str, bytes: usize, mut run: impl FnMut()) {
 /// As large as the files page of Nextcloud 34, and built like it.
 fn page() -> String {
     let nonce = "q0/z+9abcdefghijklmnopqrstuvwxyz0123456789A=";
-    let link = |index| format!("<link rel=\"stylesheet\" href=\"/apps/app{index}/css/app.css?v=0123456{}-0\">\n", index % 10);
-    let script = |index| format!("<script nonce=\"{nonce}\" defer src=\"/dist/app{index}-main.js?v=f771e41c-0\"></script>\n");
+    let link = |index| {
+        format!(
+            "<link rel=\"stylesheet\" href=\"/apps/app{index}/css/app.css?v=0123456{}-0\">\n",
+            index % 10
+        )
+    };
+    let script = |index| {
+        format!(
+            "<script nonce=\"{nonce}\" defer src=\"/dist/app{index}-main.js?v=f771e41c-0\"></script>\n"
+        )
+    };
     let links: String = (0..20).map(link).collect();
     let scripts: String = (0..100).map(script).collect();
     format!(

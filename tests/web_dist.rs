@@ -33,7 +33,8 @@ fn check(manifest: &Value, part: &str, base: &Path) -> BTreeSet<String> {
     let listed = manifest[part].as_object().expect("a list of files");
     for (path, hash) in listed {
         let bytes = fs::read(base.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let found: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let found: String =
+            Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hash, &Value::from(found), "{path} changed: build web/dist again");
     }
     listed.keys().cloned().collect()

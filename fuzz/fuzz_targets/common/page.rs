@@ -20,8 +20,9 @@ pub fn check(input: &[u8]) {
     if whole != input {
         let at = input.iter().zip(&whole).take_while(|(a, b)| a == b).count();
         // The tag may begin with what stands behind it.
-        let at = (at.saturating_sub(TAG.len())..=at)
-            .find(|&at| whole[at..].starts_with(TAG.as_bytes()) && whole[at + TAG.len()..] == input[at..]);
+        let at = (at.saturating_sub(TAG.len())..=at).find(|&at| {
+            whole[at..].starts_with(TAG.as_bytes()) && whole[at + TAG.len()..] == input[at..]
+        });
         let at = at.expect("the page with a tag in it");
         assert!(input[at..].to_ascii_lowercase().starts_with(b"<script"), "not before a script");
         assert!(at < 64 << 10, "far into the page");

@@ -140,9 +140,7 @@ impl Outcome {
     fn exit(&self) -> u8 {
         let is_bad = |site: &SiteReport| site.worst() == Level::Problem;
         match &self.live {
-            _ if !self.errors.is_empty() || !self.further_errors.is_empty() => {
-                exit::CONFIGURATION
-            }
+            _ if !self.errors.is_empty() || !self.further_errors.is_empty() => exit::CONFIGURATION,
             Some(sites) if sites.iter().any(is_bad) => exit::LIVE,
             _ => 0,
         }
