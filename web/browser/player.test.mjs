@@ -35,6 +35,13 @@ async function finish({ page }) {
   site.close()
 }
 
+/** Ends this browser, and lets the next one begin as on the first day. */
+async function forget({ page }) {
+  await page.goto('about:blank')
+  await page.context().close()
+  site.state.property = null
+}
+
 const overlap = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
 
 describe('menus', () => {
@@ -286,16 +293,28 @@ describe('offers', () => {
   })
 
   test('wait for a dialog to close, and for the person to have written', async () => {
-    const it = await start('')
+    const it = await start('', { query: 'modal' })
     const { page, offer } = it
-    await page.evaluate(() => (window.hard.modal = true))
+    await page.getByText('A dialog of Nextcloud').waitFor()
     await page.waitForTimeout(1500)
     assert.equal(await offer.count(), 0)
-    await page.locator('#name').evaluate((input) => ((input.value = 'dear'), input.focus()))
-    await page.evaluate(() => (window.hard.modal = false))
-    await page.waitForTimeout(1200)
+    // The dialog's own trap holds the focus until it is gone, so both at once.
+    await page.evaluate(async () => {
+      const input = document.getElementById('name')
+      input.value = 'dear'
+      window.hard.modal = false
+      for (let i = 0; i < 30; i++) {
+        input.focus()
+        await new Promise(requestAnimationFrame)
+      }
+    })
+    await page.waitForTimeout(1500)
     assert.equal(await offer.count(), 0)
     await page.locator('#name').evaluate((input) => input.blur())
+    await offer.waitFor({ timeout: 12_000 })
+    await page.evaluate(() => (window.hard.modal = true))
+    await offer.waitFor({ state: 'hidden' })
+    await page.evaluate(() => (window.hard.modal = false))
     await offer.waitFor()
     await finish(it)
   })
@@ -404,9 +423,7 @@ describe('people', () => {
         assert.deepEqual(await findings(it.page, '#passeur-tours'), [])
         await it.button('Next').click()
       }
-      // The page's own findings are as many with a tour as without.
-      site.state.property = null
-      await it.page.context().close()
+      await forget(it)
     }
     site.close()
   })
@@ -464,7 +481,6 @@ describe('people', () => {
   test('the bubble never covers its target, at any side, from right to left too', async () => {
     for (const dir of ['ltr', 'rtl']) {
       site.state.dir = dir
-      site.state.property = null
       for (const [width, height] of [[1200, 800], [700, 500], [1000, 420]]) {
         const it = await start('late', { options: { viewport: { width, height } } })
         for (const name of ['late', 'vanishing', 'row', 'frame']) {
@@ -474,7 +490,7 @@ describe('people', () => {
           assert.equal(overlap(await it.ring.boundingBox(), await it.bubble.boundingBox()), false, `${dir} ${width} ${name}`)
           if (name !== 'frame') await it.button('Next').click()
         }
-        await it.page.context().close()
+        await forget(it)
       }
     }
     site.close()

@@ -8,7 +8,7 @@ import NcButton from '@nextcloud/vue/components/NcButton'
 import NcHeaderMenu from '@nextcloud/vue/components/NcHeaderMenu'
 import NcModal from '@nextcloud/vue/components/NcModal'
 
-const state = reactive({ menu: false, actions: false, teleported: false, late: false, here: true, route: location.pathname, scroll: 0, modal: false, clicks: 0 })
+const state = reactive({ menu: false, actions: false, teleported: false, late: false, here: true, route: location.pathname, scroll: 0, modal: new URLSearchParams(location.search).has('modal'), clicks: 0 })
 window.hard = state
 
 const ROW = 40
