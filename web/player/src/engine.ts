@@ -33,6 +33,8 @@ export function start(context: Context): void {
 const GROUPS_FOR = 86_400
 /** How long an offer waits for a page that is busy with something else. */
 const BUSY_FOR = 600
+/** Milliseconds without a dialog before an offer. */
+const CALM = 800
 
 class Engine {
   private readonly host: Host
@@ -121,7 +123,13 @@ class Engine {
     const words = await this.words()
     const waiting = new AbortController()
     if (tour.offer.delay) await new Promise((resolve) => setTimeout(resolve, tour.offer.delay * 1000))
-    if (!(await until(() => this.quiet(), BUSY_FOR, waiting.signal)) || this.run || this.closing || this.off) return
+    // Dialogs of the page come a moment after it: quiet is what stays quiet.
+    for (let calm = false; !calm; calm = this.quiet()) {
+      if (!(await until(() => this.quiet(), BUSY_FOR, waiting.signal))) return
+      await new Promise((resolve) => setTimeout(resolve, CALM))
+    }
+    if (this.run || this.closing || this.off) return
+    this.context.shield.seen = null
     this.ask(tour, words)
   }
 
@@ -140,9 +148,7 @@ class Engine {
     const there = document.getElementById('firstrunwizard')
     if (this.wizard === 'coming' && there) this.wizard = 'open'
     if (this.wizard === 'open' && !there) this.wizard = 'none'
-    const quiet = this.wizard === 'none' && !busy() && !writing() && Date.now() - this.typed > 3000 && document.visibilityState === 'visible'
-    if (quiet) this.context.shield.seen = null
-    return quiet
+    return this.wizard === 'none' && !busy() && !writing() && Date.now() - this.typed > 3000 && document.visibilityState === 'visible'
   }
 
   private ask(tour: ManifestTour, words: Words): void {
@@ -188,6 +194,7 @@ class Engine {
     if (meant) return this.start(tour.id, at)
     const words = await this.words()
     const title = words.text(`tour.${tour.id}.title`)
+    this.memory.offered(seconds())
     this.closing = card(this.host, words, words.text('offer.continue', { title }), words.text('offer.left'), [
       { text: words.text('later'), kind: 'plain', act: () => ((this.closing = null), keepPosition(null)) },
       { text: words.text('continue'), kind: 'main', act: () => void this.start(tour.id, at) },
@@ -197,8 +204,11 @@ class Engine {
   private async start(id: string, at?: Parameters<Run['begin']>[0]): Promise<void> {
     const entry = this.tour(id)
     if (!entry) return
+    this.closing?.()
     this.closing = null
     this.run?.pause()
+    // Whoever takes a tour today is not asked about another one.
+    this.memory.offered(seconds())
     const [tour, targets, own, ui] = await Promise.all([json<Tour>(entry.file), this.packs(entry), strings(entry.locales, this.lang()), this.words()])
     const before = this.memory.progress.tours[id]
     const left = before?.s === 'active' && before.step ? { step: before.step, trail: [], flags: before.flags ?? {} } : undefined

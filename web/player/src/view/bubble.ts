@@ -119,9 +119,7 @@ export class Bubble {
     const placed = await beside(box, this.card, this.arrow, [...new Set(sides)])
     const { offsetWidth: width, offsetHeight: height } = this.card
     this.arrow.hidden = !placed.fits
-    // A target that fills the window leaves no room beside it: then the corner that covers least.
-    const left = placed.fits ? placed.x : rtl ? 16 : innerWidth - width - 16
-    const top = placed.fits ? placed.y : innerHeight - height - 16
+    const [left, top] = placed.fits ? [placed.x, placed.y] : this.squeezed(box, rtl, width)
     this.card.style.left = `${left}px`
     this.card.style.top = `${top}px`
     this.arrow.dataset.side = placed.side
@@ -132,6 +130,21 @@ export class Bubble {
       right: [left - 6, top + placed.arrow],
     }[placed.side] as [number, number]
     put(this.arrow, x, y, x + 12, y + 12)
+  }
+
+  /**
+   * No side has room for the card as it is: above or below, cut to what is free and scrolling inside;
+   * or, if the target fills the window, in the corner that covers least.
+   */
+  private squeezed(box: DOMRect, rtl: boolean, width: number): [number, number] {
+    const [above, below] = [box.top - 22, innerHeight - box.bottom - 22]
+    const room = Math.max(above, below)
+    const fits = room >= 130
+    if (fits) this.card.style.maxBlockSize = `${room}px`
+    const { offsetHeight: height } = this.card
+    const left = rtl ? 16 : innerWidth - width - 16
+    if (!fits) return [left, innerHeight - height - 16]
+    return [Math.min(Math.max(8, box.left), innerWidth - width - 8), below >= above ? box.bottom + 14 : box.top - 14 - height]
   }
 
   release(): void {

@@ -49,6 +49,7 @@ export function help(host: Host, words: Words, items: Item[], source: string, ac
     else if (event.key === 'Tab') around(panel, event)
   }
   const close = () => {
+    if (!panel.isConnected) return
     host.keys.splice(host.keys.indexOf(keys), 1)
     host.giveBack(opener)
     remove()

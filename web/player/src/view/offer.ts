@@ -1,13 +1,16 @@
 // The one question a day: a small card in the corner that waits. It takes no focus and covers
 // nothing; "Later" asks again another day, "Not again" never.
 
-import { el } from '../page/dom.ts'
+import { busy, el } from '../page/dom.ts'
+import { watch } from '../page/watch.ts'
 import type { Words } from '../words.ts'
 import { button, type Button } from './bubble.ts'
 import type { Host } from './host.ts'
 
 export function card(host: Host, words: Words, title: string, text: string, buttons: Button[], escape?: () => void): () => void {
   const close = () => {
+    if (!part.isConnected) return
+    unwatch()
     host.keys.splice(host.keys.indexOf(keys), 1)
     host.giveBack()
     remove()
@@ -28,6 +31,8 @@ export function card(host: Host, words: Words, title: string, text: string, butt
   }
   host.keys.push(keys)
   const remove = host.add(part)
+  // A dialog that opens meanwhile goes first.
+  const unwatch = watch(() => (part.hidden = busy()))
   host.say(`${title}. ${text} ${words.text('reach')}`)
   return close
 }
