@@ -15,5 +15,6 @@ pub mod listen;
 pub mod observe;
 pub mod site;
 pub mod tls;
+pub mod transfer;
 pub mod upstream;
 pub mod worker;

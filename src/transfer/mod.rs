@@ -1,0 +1,3 @@
+//! Handing over: what one account has goes to others.
+
+pub mod model;
