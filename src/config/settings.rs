@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::checked::{AccessLog, Admin, Config, Endpoint, Limits, Listen, Log};
+use super::checked::{AccessLog, Admin, AppApi, Config, Endpoint, Limits, Listen, Log};
 use super::checker::Checker;
 use super::fault::Fault;
 use super::given::List;
@@ -57,6 +57,7 @@ impl Settings {
             admin: admin(raw.admin, &mut endpoints, checker),
             limits: limits(raw.limits, checker),
             log: log(raw.log, checker),
+            appapi: AppApi::default(),
             sites: Vec::new(),
         };
         refuse_doubles(&endpoints, checker);
