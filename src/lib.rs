@@ -14,6 +14,7 @@ pub mod intercept;
 pub mod listen;
 pub mod observe;
 pub mod site;
+pub mod store;
 pub mod tls;
 pub mod upstream;
 pub mod worker;
