@@ -15,6 +15,7 @@ pub mod listen;
 pub mod nextcloud;
 pub mod observe;
 pub mod site;
+pub mod store;
 pub mod tls;
 pub mod transfer;
 pub mod upstream;

@@ -11,3 +11,4 @@ pub mod destination;
 pub mod etag;
 pub mod multistatus;
 pub mod path;
+pub mod resource;
