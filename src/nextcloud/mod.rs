@@ -1,0 +1,3 @@
+//! One Nextcloud as seen from outside.
+
+pub mod db;
