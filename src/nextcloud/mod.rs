@@ -16,6 +16,7 @@ mod acting;
 pub mod appapi;
 pub mod collections;
 mod credentials;
+pub mod db;
 pub mod identity;
 mod instance;
 pub mod inventory;

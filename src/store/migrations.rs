@@ -27,7 +27,8 @@ macro_rules! step {
 }
 
 /// All steps, in order.
-const STEPS: &[Step] = &[step!(1, "base", "0001_base.sql")];
+const STEPS: &[Step] =
+    &[step!(1, "base", "0001_base.sql"), step!(2, "transfers", "0002_transfers.sql")];
 
 /// The steps for SQLite.
 pub(super) fn sqlite() -> Migrator {

@@ -16,6 +16,7 @@ mod seal;
 #[cfg(test)]
 mod tests;
 mod tokens;
+pub mod transfers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

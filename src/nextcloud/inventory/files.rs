@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Obstacle;
+use super::collection::filled;
 use crate::dav::client::{Client, Depth, Entries, Entry, Error, Path, Property};
 use crate::nextcloud::ocs::ShareType;
 use crate::nextcloud::properties as p;
@@ -94,6 +95,14 @@ pub async fn folder(client: &Client, path: &Path) -> Result<Option<Folder>, Erro
     Ok(itself.map(|itself| Folder { itself, children }))
 }
 
+/// One file or folder; `None` if there is no such thing.
+///
+/// # Errors
+/// As [`Error`] says.
+pub async fn node(client: &Client, path: &Path) -> Result<Option<Node>, Error> {
+    Ok(client.find(path, &WANTED).await?.map(|entry| Node::of(&entry)))
+}
+
 /// All there is below a path, itself included. Memory does not grow with the number of files.
 ///
 /// # Errors
@@ -143,10 +152,6 @@ impl Node {
             obstacle: obstacle(entry),
         }
     }
-}
-
-fn filled(text: Option<&str>) -> Option<String> {
-    text.filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 fn seconds(date: &str) -> Option<i64> {

@@ -5,13 +5,17 @@
 
 mod books;
 mod calendars;
+mod collection;
 mod files;
+mod meetings;
 
 use serde::{Deserialize, Serialize};
 
-pub use books::{Book, books};
-pub use calendars::{Calendar, Invitee, Meeting, calendars, future_meetings};
-pub use files::{Folder, Node, Walk, folder, walk};
+pub use books::{Book, book, books};
+pub use calendars::{Calendar, calendar, calendars, deleted_objects};
+pub use collection::{Invitee, Object, count, objects};
+pub use files::{Folder, Node, Walk, folder, node, walk};
+pub use meetings::{Meeting, addresses, future_meetings};
 
 /// Why something cannot be handed over.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, thiserror::Error)]
