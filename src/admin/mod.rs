@@ -12,13 +12,13 @@
 
 pub mod api;
 pub mod caller;
+pub mod ending;
 mod given;
 mod guesses;
 mod host;
 mod metrics;
 mod page;
 pub mod problem;
-mod receipt;
 pub mod space;
 pub mod work;
 

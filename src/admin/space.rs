@@ -119,7 +119,7 @@ impl Asked {
                 return Problem { request_id: self.id.to_string(), ..problem }.into_response();
             }
         }
-        let request = Request::from_parts(parts, self.body.into());
+        let request = Request::from_parts(parts, axum::body::Body::from(self.body));
         match router.oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
@@ -137,7 +137,7 @@ impl Asked {
         let from_here = from_here(headers, self.secure, &self.authority);
         check_origin(from_here, &self.parts.method, shown.is_session())?;
         let unknown = || Problem::unknown_site(&self.site);
-        let cloud = api.clouds.cloud(&self.site).ok_or_else(unknown)?;
+        let cloud = api.clouds.site(&self.site).ok_or_else(unknown)?;
         let identity = cloud.instance.identify(&shown).await?;
         let Some(identity) = identity else {
             let detail = "The cloud does not know you by what was sent: log in again.";

@@ -1,79 +1,27 @@
-//! What the doors need of transfers and of sites: the seam to those who do the work.
+//! Sites and transfers, as the doors use them.
 
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
 
 use super::problem::Problem;
-use crate::nextcloud::{Acting, Credentials, Instance};
-use crate::transfer::model::{Block, Event, Id, Plan, Receipt, Request, State, Summary, Transfer};
+use crate::config::checked::Transfers;
+use crate::nextcloud::Acting;
+use crate::transfer::model::{Id, State};
+use crate::transfer::{self, Error, Site, Sites};
 
-/// Plans and transfers of all sites.
-pub trait Work: Send + Sync + 'static {
-    /// What a request would do. Changes nothing on the site.
-    fn plan<'a>(&'a self, site: &'a str, request: Request) -> BoxFuture<'a, Result<Plan, Fault>>;
+/// The sites, as they are configured now.
+pub trait Clouds: Sites + 'static {
+    /// The names of all sites, in order.
+    fn names(&self) -> Vec<String>;
 
-    /// A plan that was made before, by its hash.
-    fn planned<'a>(&'a self, site: &'a str, hash: &'a str) -> BoxFuture<'a, Result<Plan, Fault>>;
-
-    /// Starts what a plan says, if it still holds.
-    fn start<'a>(&'a self, site: &'a str, start: Start) -> BoxFuture<'a, Result<Id, Fault>>;
-
-    /// Transfers, the latest first, and whether there are more.
-    fn list<'a>(
-        &'a self,
-        site: &'a str,
-        query: Query,
-    ) -> BoxFuture<'a, Result<(Vec<Summary>, bool), Fault>>;
-
-    /// One transfer.
-    fn show<'a>(&'a self, site: &'a str, id: Id) -> BoxFuture<'a, Result<Transfer, Fault>>;
-
-    /// What came of it.
-    fn receipt<'a>(&'a self, site: &'a str, id: Id) -> BoxFuture<'a, Result<Receipt, Fault>>;
-
-    /// What happened after event `after`, and what happens, until the transfer is over.
-    fn events(&self, site: &str, id: Id, after: u64) -> BoxStream<'static, Result<Event, Fault>>;
-
-    /// Changes the course of a transfer.
-    fn act<'a>(
-        &'a self,
-        site: &'a str,
-        id: Id,
-        action: Action,
-        by: &'a str,
-    ) -> BoxFuture<'a, Result<(), Fault>>;
-}
-
-/// A plan to start.
-#[derive(Clone, Debug)]
-pub struct Start {
-    /// Its hash.
-    pub hash: String,
-    /// Who starts it.
-    pub by: String,
-    /// Whether somebody else has to approve it first.
-    pub awaits_approval: bool,
-}
-
-/// Which transfers are wanted.
-#[derive(Clone, Debug, Default)]
-pub struct Query {
-    /// Accounts whose name holds this.
-    pub search: Option<String>,
-    /// In this state.
-    pub state: Option<State>,
-    /// Started before this one.
-    pub before: Option<Id>,
-    /// At most so many.
-    pub limit: usize,
+    /// What the settings of a site say of transfers.
+    fn transfers(&self, name: &str) -> Option<Transfers>;
 }
 
 /// What a person can do with a transfer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Action {
+pub(super) enum Action {
     /// Stop after the item at work.
     Pause,
     /// Go on.
@@ -87,9 +35,8 @@ pub enum Action {
 }
 
 impl Action {
-    /// Its word in addresses and in the audit log.
-    #[must_use]
-    pub fn word(self) -> &'static str {
+    /// Its word in the audit log.
+    pub(super) fn word(self) -> &'static str {
         match self {
             Action::Pause => "pause",
             Action::Resume => "resume",
@@ -103,64 +50,85 @@ impl Action {
     pub(super) fn asks_password(self) -> bool {
         matches!(self, Action::Undo | Action::Approve)
     }
-}
 
-/// Why something was not done with a transfer.
-#[derive(Clone, Debug)]
-pub struct Fault {
-    /// For programs.
-    pub code: &'static str,
-    /// What HTTP says to it.
-    pub status: StatusCode,
-    /// For people, with the way out.
-    pub detail: String,
-    /// What blocks a plan.
-    pub blocking: Vec<Block>,
-    /// When to come back.
-    pub retry_after: Option<Duration>,
-}
-
-impl From<Fault> for Problem {
-    fn from(fault: Fault) -> Self {
-        let mut problem = Problem::new(fault.status, fault.code, fault.detail);
-        problem.blocking = fault.blocking;
-        match fault.retry_after {
-            Some(after) => problem.after(after),
-            None => problem,
+    /// Does it.
+    pub(super) async fn carry_out(
+        self,
+        transfers: &transfer::Transfers,
+        site: &str,
+        id: Id,
+        by: &str,
+    ) -> Result<(), Error> {
+        match self {
+            Action::Pause => transfers.pause(site, id).await,
+            Action::Resume => transfers.resume(site, id).await,
+            Action::Cancel => transfers.cancel(site, id).await,
+            Action::Undo => transfers.undo(site, id).await,
+            Action::Approve => transfers.approve(site, id, by).await,
         }
     }
 }
 
-/// The sites, as they are configured now.
-pub trait Clouds: Send + Sync + 'static {
-    /// The site with this name.
-    fn cloud(&self, name: &str) -> Option<Cloud>;
-
-    /// The names of all sites, in order.
-    fn names(&self) -> Vec<String>;
+/// Acts for an account of a site.
+pub(super) fn acting(site: &Site, uid: &str) -> Result<Acting, Problem> {
+    let app = site.app.as_ref().ok_or_else(|| {
+        let detail = "Passeur may not act for accounts of this site yet: set it up as an external \
+                      app there (passeur sites appapi SITE says how).";
+        Problem::new(StatusCode::CONFLICT, "no_access", detail)
+    })?;
+    Ok(site.instance.acting(uid, app))
 }
 
-/// A site's Nextcloud, and how it may be acted on.
-#[derive(Clone)]
-pub struct Cloud {
-    /// The instance.
-    pub instance: Instance,
-    /// How Passeur acts for any account, if it is registered as an external app.
-    pub app: Option<Credentials>,
-    /// The account as which it asks what only an admin may.
-    pub admin: String,
-    /// Whether a second person has to approve each transfer.
-    pub approval: bool,
+/// Acts for the account that is asked what only an admin may know.
+pub(super) fn admin(site: &Site) -> Result<Acting, Problem> {
+    acting(site, &site.access.admin)
 }
 
-impl Cloud {
-    /// Acts for an account.
-    pub(super) fn acting(&self, uid: &str) -> Result<Acting, Problem> {
-        let app = self.app.as_ref().ok_or_else(|| {
-            let detail = "Passeur may not act for accounts of this site yet: set it up as an \
-                          external app there (passeur sites appapi SITE says how).";
-            Problem::new(StatusCode::CONFLICT, "no_access", detail)
-        })?;
-        Ok(self.instance.acting(uid, app))
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let detail = sentence(&error.to_string());
+        match error {
+            Error::UnknownSite(site) => Problem::unknown_site(&site),
+            Error::UnknownTransfer(_) => Problem::not_found("unknown_transfer", detail),
+            Error::UnknownPlan(_) => Problem::not_found("unknown_plan", detail),
+            Error::UnknownAccount(_) => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_account", detail)
+            }
+            Error::Invalid { .. } => Problem::bad("bad_request", detail),
+            Error::Stale(_) => Problem::new(StatusCode::CONFLICT, "stale_plan", detail),
+            Error::Blocked(blocking) => {
+                Problem { blocking, ..Problem::new(StatusCode::CONFLICT, "blocked", detail) }
+            }
+            Error::WrongState { .. } => Problem::new(StatusCode::CONFLICT, "wrong_state", detail),
+            Error::TooLate => Problem::new(StatusCode::CONFLICT, "too_late", detail),
+            Error::NoAccess(_) => Problem::new(StatusCode::CONFLICT, "no_access", detail),
+            Error::Conflict(_) => Problem::new(StatusCode::CONFLICT, "conflict", detail),
+            Error::Instance(error) => error.into(),
+            Error::Store(error) => error.into(),
+            Error::Later { after, .. } => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "later", detail).after(after)
+            }
+            _ => {
+                tracing::error!(error = crate::upstream::causes(&error), "a transfer failed");
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", detail)
+                    .after(Duration::from_secs(60))
+            }
+        }
     }
+}
+
+/// A fragment as a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    first + letters.as_str() + end
+}
+
+/// The state that a query names.
+pub(super) fn state(word: &str) -> Result<State, Problem> {
+    State::of(word).ok_or_else(|| {
+        let word: String = word.chars().take(40).collect();
+        Problem::bad("bad_query", format!("There is no state `{}`.", word.escape_debug()))
+    })
 }

@@ -2,7 +2,7 @@
 //! and data, and Passeur in front of it with a certificate made on the spot.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -10,9 +10,14 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::{Extras, Server, running, running::Stop};
-use crate::config::checked::{self, Admin, Config, Endpoint, Target, TargetAddress, UpstreamGroup};
-use crate::demo::{Account, Options, StandIn};
+use crate::config::checked::{
+    self, Admin, Config, Endpoint, SecretSource, Target, TargetAddress, UpstreamGroup,
+};
+use crate::demo::{Account, ExternalApp, Options, StandIn};
 use crate::tls::{Certificates, self_signed};
+
+/// The name of Passeur as an external app of the stand-in.
+const APP: &str = "passeur";
 
 /// Try everything with a small stand-in for Nextcloud
 #[derive(Debug, clap::Args)]
@@ -63,7 +68,10 @@ impl Demo {
         let folder = folder.unwrap_or_default();
         running::block_on(async {
             let stop = Stop::listen()?;
-            let stand_in = StandIn::open(&folder, Options::default()).await?;
+            let secret = secret(&folder)?;
+            let app = ExternalApp { id: APP.to_owned(), secret: secret.text };
+            let options = Options { app: Some(app), ..Options::default() };
+            let stand_in = StandIn::open(&folder, options).await?;
             let listener = StandIn::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
             let upstream = listener.local_addr().context("failed to listen")?;
             let token = token()?;
@@ -72,7 +80,8 @@ impl Demo {
                 admin_token: Some(token.clone().into()),
                 ..Extras::default()
             };
-            let server = Server::start_with(self.config(upstream), extras).await?;
+            let server =
+                Server::start_with(self.config(upstream, &folder, secret.file), extras).await?;
             let serving = Arc::clone(&stand_in).serve(listener, std::future::pending());
             let serving = tokio::spawn(serving);
             self.print(&self.started(&server, upstream, token, stand_in.accounts()))?;
@@ -84,15 +93,17 @@ impl Demo {
         })
     }
 
-    fn config(&self, upstream: SocketAddr) -> Config {
+    fn config(&self, upstream: SocketAddr, folder: &Path, secret: PathBuf) -> Config {
         let address = TargetAddress::Tcp { host: upstream.ip().to_string(), port: upstream.port() };
         let target = Target { tls: false, http2: false, address };
         let mut site = checked::Site::to("demo", Vec::new(), UpstreamGroup::to(target));
         // Both doors stay open, so that each can be tried.
         site.redirect_to_https = false;
+        site.access.app_secret = Some(SecretSource::File(secret));
         let mut config = Config { sites: vec![Arc::new(site)], ..Config::default() };
         config.listen.http = vec![Endpoint::Tcp(self.http)];
         config.listen.https = vec![Endpoint::Tcp(self.https)];
+        config.store.folder = Some(folder.join("store"));
         config.admin = Admin { listen: Some(Endpoint::Tcp(self.admin)), token: None };
         config
     }
@@ -130,16 +141,40 @@ impl Demo {
         }
         let Some(someone) = accounts.iter().find(|person| !person.admin) else { return Ok(()) };
         let Person { uid, password, .. } = someone;
-        println!("\nThree things to try:");
+        println!("\nFour things to try:");
         println!("  1. Open {http}/ in a browser and log in as {uid}.");
         println!("  2. Sync a folder, as the desktop client does, or list it:");
         println!("       nextcloudcmd --non-interactive -u {uid} -p {password} FOLDER {http}");
         println!("       curl -u {uid}:{password} -X PROPFIND {http}/remote.php/dav/files/{uid}/");
         println!("  3. See what was counted:");
         println!("       curl -H 'Authorization: Bearer {admin_token}' {admin}/metrics");
+        println!("  4. Hand over what alice has to bob, first only as a plan:");
+        println!("       export PASSEUR_URL={admin} PASSEUR_TOKEN={admin_token}");
+        println!("       passeur transfer plan --site demo --source alice --recipient bob");
         println!("\nCtrl-C ends it.");
         Ok(())
     }
+}
+
+/// The secret that Passeur and the stand-in share, as an external app has one.
+struct AppSecret {
+    text: String,
+    file: PathBuf,
+}
+
+/// Makes the secret with the folder, once: the stand-in keeps what it was registered with.
+fn secret(folder: &Path) -> anyhow::Result<AppSecret> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = folder.join("appapi.secret");
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file);
+    match made {
+        Ok(mut made) => made.write_all(token()?.as_bytes()).context("failed to keep a secret")?,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error).context("failed to keep a secret"),
+    }
+    let text = std::fs::read_to_string(&file).context("failed to read a secret")?;
+    Ok(AppSecret { text, file })
 }
 
 fn certificate() -> anyhow::Result<Certificates> {

@@ -18,6 +18,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where operators connect: metrics, health, later the host's door.
     pub admin: Admin,
+    /// Where Passeur keeps what it has to remember.
+    pub store: Store,
     /// How long things may take and how large they may grow.
     pub limits: Limits,
     /// Where the access log goes.
@@ -65,6 +67,17 @@ pub struct Admin {
     pub listen: Option<Endpoint>,
     /// What has to be shown as a bearer token to see more than health.
     pub token: Option<SecretSource>,
+}
+
+/// Passeur's own database.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Store {
+    /// Where its file is, and the key that seals secrets; without it, nothing is remembered.
+    pub folder: Option<PathBuf>,
+    /// The address of a PostgreSQL database, used instead of a file.
+    pub postgres: Option<SecretSource>,
+    /// The keys, instead of a file in `folder`.
+    pub key: Option<SecretSource>,
 }
 
 /// Passeur as an external app (AppAPI), for all sites.
@@ -183,6 +196,25 @@ pub struct Site {
     pub owners: Vec<OwnerRule>,
     /// How Passeur may act for its accounts.
     pub access: Access,
+    /// How its accounts' things are handed over.
+    pub transfers: Transfers,
+}
+
+/// How things are handed over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transfers {
+    /// Whether a second person has to approve each transfer.
+    pub approval: bool,
+    /// How long a transfer can be undone.
+    pub undo: Duration,
+    /// Bytes in a second that may be carried; `None`: as many as can be.
+    pub bandwidth: Option<u64>,
+    /// Whether the accounts are told by Nextcloud's notifications at the end.
+    pub notify: bool,
+    /// Where the end of each transfer is told.
+    pub webhook: Option<Cloud>,
+    /// What signs it.
+    pub webhook_secret: Option<SecretSource>,
 }
 
 /// How Passeur may act for the accounts of a site.
@@ -366,6 +398,19 @@ impl Default for Access {
     }
 }
 
+impl Default for Transfers {
+    fn default() -> Self {
+        Self {
+            approval: false,
+            undo: Duration::from_secs(7 * 24 * 3600),
+            bandwidth: None,
+            notify: true,
+            webhook: None,
+            webhook_secret: None,
+        }
+    }
+}
+
 impl std::fmt::Display for Cloud {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let scheme = if self.target.tls { "https" } else { "http" };
@@ -435,6 +480,7 @@ impl Site {
             security_headers: false,
             owners: Vec::new(),
             access: Access::default(),
+            transfers: Transfers::default(),
         }
     }
 }

@@ -23,6 +23,7 @@ pub(super) struct Main {
     pub sites: Option<Given<PathBuf>>,
     pub listen: Listen,
     pub admin: Admin,
+    pub store: Store,
     pub limits: Limits,
     pub log: Log,
     pub appapi: AppApi,
@@ -46,6 +47,14 @@ pub(super) struct Listen {
 pub(super) struct Admin {
     pub listen: Option<Given<Off<Endpoint>>>,
     pub token: Option<Secret>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Store {
+    pub folder: Option<Given<PathBuf>>,
+    pub postgres: Option<Secret>,
+    pub key: Option<Secret>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -94,6 +103,7 @@ pub(super) struct Site {
     pub upstream: Upstream,
     pub dav: Dav,
     pub access: Access,
+    pub transfers: Transfers,
     pub routes: Vec<Spanned<Route>>,
     pub owners: Vec<Spanned<Owner>>,
 }
@@ -153,6 +163,17 @@ pub(super) struct AccessApp {
 pub(super) struct AccessDatabase {
     pub dsn: Option<Secret>,
     pub prefix: Option<Given<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Transfers {
+    pub approval: Option<Given<bool>>,
+    pub undo: Option<Given<Duration>>,
+    pub bandwidth: Option<Given<Off<Size>>>,
+    pub notify: Option<Given<bool>>,
+    pub webhook: Option<Given<Off<CloudUrl>>>,
+    pub webhook_secret: Option<Secret>,
 }
 
 #[derive(Debug, Default, Deserialize)]

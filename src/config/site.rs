@@ -4,16 +4,17 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::checked::{
-    DavRules, HostPattern, OwnerRule, Route, Site, Spool, Target, TargetAddress, UpstreamGroup,
-};
 use super::access;
+use super::checked::{
+    DavRules, HostPattern, OwnerRule, Route, Site, Spool, Target, TargetAddress, Transfers,
+    UpstreamGroup,
+};
 use super::checker::Checker;
 use super::fault::Fault;
 use super::given::{Given, List};
 use super::raw;
 use super::settings::{DAY, HOUR, SECOND, millis};
-use super::values::{Host, Off, TargetUrl};
+use super::values::{CloudUrl, Host, Off, TargetUrl};
 
 const KIB: u64 = 1 << 10;
 const TIB: u64 = 1 << 40;
@@ -94,6 +95,7 @@ impl Base {
         let targets = group(&mut site.upstream, upstream, checker);
         self.dav(raw.dav, checker);
         access::set(&mut self.site.access, &mut self.prefix, raw.access, checker);
+        transfers(&mut self.site.transfers, raw.transfers, checker);
         Single {
             name: raw.name,
             hosts: raw.hosts,
@@ -261,6 +263,30 @@ fn redirects(
     }
     site.redirect_from = from.iter().map(|(host, _)| host.clone()).collect();
     from
+}
+
+fn transfers(transfers: &mut Transfers, raw: raw::Transfers, checker: &mut Checker<'_>) {
+    checker.set(&mut transfers.approval, raw.approval);
+    checker.set_duration(&mut transfers.undo, raw.undo, millis(0, 365 * DAY));
+    checker.set(&mut transfers.notify, raw.notify);
+    if let Some((bandwidth, span)) = checker.value(raw.bandwidth) {
+        transfers.bandwidth = match bandwidth {
+            Off::Off => None,
+            Off::On(size) => checker.within(&size, span, KIB..=TIB),
+        };
+    }
+    if let Some(secret) = checker.secret(raw.webhook_secret) {
+        transfers.webhook_secret = Some(secret);
+    }
+    if let Some((webhook, span)) = checker.value(raw.webhook) {
+        transfers.webhook = match webhook {
+            Off::Off => None,
+            Off::On(CloudUrl(cloud)) => Some(cloud),
+        };
+        if transfers.webhook.is_some() && transfers.webhook_secret.is_none() {
+            checker.error(span, Fault::WebhookUnsigned);
+        }
+    }
 }
 
 fn hsts(

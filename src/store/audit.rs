@@ -122,7 +122,10 @@ impl Store {
     }
 
     /// Entries, oldest first, read as they are asked for.
-    pub fn audit_entries(&self, filter: Filter) -> impl Stream<Item = Result<Written, Error>> + use<> {
+    pub fn audit_entries(
+        &self,
+        filter: Filter,
+    ) -> impl Stream<Item = Result<Written, Error>> + use<> {
         let store = self.clone();
         async_stream::try_stream! {
             let mut after = filter.after;

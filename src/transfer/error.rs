@@ -48,7 +48,9 @@ pub enum Error {
     #[error("the time to undo it is over")]
     TooLate,
     /// Passeur has no way to act for an account.
-    #[error("there is no access to act for {0:?}: register Passeur as an external app, or give an app password")]
+    #[error(
+        "there is no access to act for {0:?}: register Passeur as an external app, or give an app password"
+    )]
     NoAccess(String),
     /// Something is in the way, or gone.
     #[error("{0}")]

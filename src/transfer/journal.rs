@@ -141,12 +141,7 @@ impl Journal {
     }
 
     /// Puts a step back, once.
-    pub async fn revert(
-        &self,
-        world: &World,
-        step: &str,
-        known: &Known,
-    ) -> Result<(), Error> {
+    pub async fn revert(&self, world: &World, step: &str, known: &Known) -> Result<(), Error> {
         let (effect, outcome) = match known {
             Known::Begun(effect) => (effect, None),
             Known::Ended(effect, outcome) => (effect, Some(outcome)),

@@ -105,7 +105,12 @@ impl Who {
 // === impl World ===
 
 impl World {
-    pub fn new(site: Site, secrets: Secrets, request: &Request, sites: &dyn Sites) -> Result<Self, Error> {
+    pub fn new(
+        site: Site,
+        secrets: Secrets,
+        request: &Request,
+        sites: &dyn Sites,
+    ) -> Result<Self, Error> {
         let target = match &request.target {
             None => None,
             Some(target) => match sites.site(&target.url) {
@@ -122,7 +127,9 @@ impl World {
         if who.there {
             let (instance, app) = self.target.as_ref().ok_or_else(no_access)?;
             return match (&self.secrets.target, app) {
-                (Some(password), _) => Ok(instance.acting(&who.uid, &password_of(&who.uid, password))),
+                (Some(password), _) => {
+                    Ok(instance.acting(&who.uid, &password_of(&who.uid, password)))
+                }
                 (None, Some(app)) => Ok(instance.acting(&who.uid, app)),
                 (None, None) => Err(no_access()),
             };

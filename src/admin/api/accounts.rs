@@ -11,11 +11,12 @@ use super::Api;
 use crate::admin::caller::{Caller, Scope};
 use crate::admin::given::{Asked, At};
 use crate::admin::problem::Problem;
-use crate::admin::work::Cloud;
-use crate::dav::client::{Client, Depth, Path};
+use crate::admin::work::{acting, admin};
+use crate::dav::client::{Client, Path};
+use crate::nextcloud;
 use crate::nextcloud::inventory::{self, Node, Obstacle};
 use crate::nextcloud::ocs::User;
-use crate::nextcloud::{self, properties};
+use crate::transfer::Site;
 use crate::transfer::model::Kind;
 
 /// The most that is given at a time.
@@ -157,8 +158,8 @@ pub(super) async fn list(
     let cloud = api.cloud(&caller, &site)?;
     let limit = search.limit.unwrap_or(50).clamp(1, MOST);
     // As themselves at a space's door: the instance knows which accounts a sub-admin may see.
-    let asking = caller.person().map_or(cloud.admin.as_str(), |person| &person.identity.uid);
-    let asking = cloud.acting(asking)?.ocs();
+    let asking = caller.person().map_or(cloud.access.admin.as_str(), |person| &person.identity.uid);
+    let asking = acting(&cloud, asking)?.ocs();
     let mut users = asking.users(&search.search, limit + 1, search.offset).await?;
     let more = users.len() > limit;
     users.truncate(limit);
@@ -178,7 +179,7 @@ pub(super) async fn inventory(
     let cloud = api.cloud(&caller, &site)?;
     api.looks_after(&caller, &cloud, &[&uid]).await?;
     let account = known(&cloud, &uid).await?;
-    let client = cloud.acting(&uid)?.dav();
+    let client = acting(&cloud, &uid)?.dav();
     let root = nextcloud::files(&uid).map_err(nextcloud::Error::from)?;
     let mut excluded = Vec::new();
     let folder = inventory::folder(&client, &root).await?;
@@ -217,7 +218,7 @@ pub(super) async fn files(
     let path = root.walk(&asked.path).map_err(|error| {
         Problem::bad("bad_path", format!("`path` is no path of a folder: {error}."))
     })?;
-    let folder = inventory::folder(&cloud.acting(&uid)?.dav(), &path).await?;
+    let folder = inventory::folder(&acting(&cloud, &uid)?.dav(), &path).await?;
     let missing = || Problem::not_found("unknown_folder", "There is no such folder.");
     let mut children = folder.ok_or_else(missing)?.children;
     children.sort_by_cached_key(|node| {
@@ -231,8 +232,8 @@ pub(super) async fn files(
 }
 
 /// The account, or that there is none.
-async fn known(cloud: &Cloud, uid: &str) -> Result<Account, Problem> {
-    let user = cloud.acting(&cloud.admin)?.ocs().user(uid).await?;
+async fn known(cloud: &Site, uid: &str) -> Result<Account, Problem> {
+    let user = admin(cloud)?.ocs().user(uid).await?;
     user.map(account).ok_or_else(|| {
         let uid: String = uid.chars().take(100).collect();
         Problem::not_found("unknown_account", format!("There is no account `{uid}`."))
@@ -260,15 +261,19 @@ async fn calendars(
     excluded: &mut Vec<Left>,
 ) -> Result<Vec<Collection>, Problem> {
     let now = crate::store::now() / 1000;
+    let addresses = inventory::addresses(client, uid).await?;
     let mut found = Vec::new();
     for calendar in inventory::calendars(client, uid).await? {
         if let Some(obstacle) = calendar.obstacle {
             excluded.push(left(Some(Kind::Calendar), &calendar.name, obstacle));
             continue;
         }
-        let meetings = inventory::future_meetings(client, &calendar.path, now).await?.len();
+        let meetings = inventory::future_meetings(client, &calendar.path, &addresses, now, MOST)
+            .await?
+            .0
+            .len();
         found.push(Collection {
-            count: objects(client, &calendar.path).await?,
+            count: inventory::count(client, &calendar.path).await?.0,
             shared: !calendar.invitees.is_empty() || calendar.link.is_some(),
             meetings: Some(meetings),
             uri: calendar.uri,
@@ -290,7 +295,7 @@ async fn address_books(
             continue;
         }
         found.push(Collection {
-            count: objects(client, &book.path).await?,
+            count: inventory::count(client, &book.path).await?.0,
             shared: !book.invitees.is_empty(),
             meetings: None,
             uri: book.uri,
@@ -298,16 +303,6 @@ async fn address_books(
         });
     }
     Ok(found)
-}
-
-/// How many objects a collection holds.
-async fn objects(client: &Client, path: &Path) -> Result<u64, Problem> {
-    let mut entries = client.propfind(path, Depth::One, &[properties::ETAG]).await?;
-    let mut count = 0;
-    while let Some(entry) = entries.next().await? {
-        count += u64::from(entry.path != *path);
-    }
-    Ok(count)
 }
 
 fn left(kind: Option<Kind>, path: &str, obstacle: Obstacle) -> Left {

@@ -85,14 +85,17 @@ pub(super) async fn start(
     let (requests, mut wrong) = read(&whole(request).await?)?;
     let planned = stream::iter(requests).map(|(line, request)| {
         let (api, site) = (&api, &site);
-        async move { (line, api.work.plan(site, request).await) }
+        async move { (line, api.transfers.plan(site, request).await) }
     });
     let planned: Vec<_> = planned.buffered(AT_A_TIME).collect().await;
     let mut plans = Vec::with_capacity(planned.len());
     for (line, plan) in planned {
         let error = |code: &str, detail: String| Wrong { line, code: code.to_owned(), detail };
         match plan {
-            Err(fault) => wrong.push(error(fault.code, fault.detail)),
+            Err(found) => {
+                let problem = Problem::from(found);
+                wrong.push(error(problem.code(), problem.detail.clone()));
+            }
             Ok(plan) if !plan.blocking.is_empty() => {
                 wrong.extend(plan.blocking.into_iter().map(|block| error("blocked", block.detail)))
             }
@@ -106,7 +109,7 @@ pub(super) async fn start(
     for (line, plan) in plans {
         let (id, error) = match how.dry_run {
             true => (None, None),
-            false => match transfers::begin(&api, &caller, &cloud, &site, &plan).await {
+            false => match transfers::begin(&api, &caller, &cloud, &site, &plan, None).await {
                 Ok(id) => (Some(id), None),
                 Err(problem) => (None, Some(problem.detail)),
             },

@@ -49,7 +49,7 @@ struct SiteOf {
 pub(super) async fn me(State(api): State<Arc<Api>>, caller: Caller) -> Json<Me> {
     let names = api.clouds.names().into_iter().filter(|name| caller.sees(name));
     let sites = names.filter_map(|name| {
-        let cloud = api.clouds.cloud(&name)?;
+        let cloud = api.clouds.site(&name)?;
         Some(SiteOf { name, approval: cloud.approval, access: cloud.app.is_some() })
     });
     let identity = caller.person().map(|person| &person.identity);

@@ -21,9 +21,10 @@ use utoipa_axum::routes;
 use super::caller::{Caller, Door};
 use super::guesses::Guesses;
 use super::problem::Problem;
-use super::work::{Cloud, Clouds, Work};
+use super::work::{Clouds, admin};
 use crate::nextcloud::identity::Role;
 use crate::store::{Entry, Store};
+use crate::transfer::{Site, Transfers};
 
 /// Where it is, at the host's door.
 pub(super) const PREFIX: &str = "/api/v1";
@@ -33,7 +34,7 @@ pub struct Api {
     /// Tokens, audit, answers to repeated requests.
     pub store: Store,
     /// Plans and transfers.
-    pub work: Arc<dyn Work>,
+    pub transfers: Arc<Transfers>,
     /// The sites.
     pub clouds: Arc<dyn Clouds>,
     /// Whether tours are on, for the admin page.
@@ -55,13 +56,18 @@ struct Document;
 
 impl Api {
     /// An API on these.
-    pub fn new(store: Store, work: Arc<dyn Work>, clouds: Arc<dyn Clouds>, tours: bool) -> Self {
-        Self { store, work, clouds, tours, guesses: Guesses::default() }
+    pub fn new(
+        store: Store,
+        transfers: Arc<Transfers>,
+        clouds: Arc<dyn Clouds>,
+        tours: bool,
+    ) -> Self {
+        Self { store, transfers, clouds, tours, guesses: Guesses::default() }
     }
 
     /// A site that the caller may see.
-    fn cloud(&self, caller: &Caller, site: &str) -> Result<Cloud, Problem> {
-        let cloud = caller.sees(site).then(|| self.clouds.cloud(site)).flatten();
+    fn cloud(&self, caller: &Caller, site: &str) -> Result<Site, Problem> {
+        let cloud = caller.sees(site).then(|| self.clouds.site(site)).flatten();
         cloud.ok_or_else(|| Problem::unknown_site(site))
     }
 
@@ -70,14 +76,14 @@ impl Api {
     async fn looks_after(
         &self,
         caller: &Caller,
-        cloud: &Cloud,
+        cloud: &Site,
         accounts: &[&str],
     ) -> Result<(), Problem> {
         let Some(person) = caller.person() else { return Ok(()) };
         if person.identity.role.is_admin() {
             return Ok(());
         }
-        let admin = cloud.acting(&cloud.admin)?.ocs();
+        let admin = admin(cloud)?.ocs();
         for account in accounts {
             let user = admin.user(account).await?;
             let groups = user.map(|user| user.groups).unwrap_or_default();

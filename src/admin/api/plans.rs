@@ -25,7 +25,7 @@ pub(super) async fn make(
     caller.needs(Scope::Transfer, Some(&site))?;
     let cloud = api.cloud(&caller, &site)?;
     api.looks_after(&caller, &cloud, &accounts(&request)).await?;
-    Ok(Json(api.work.plan(&site, request).await?))
+    Ok(Json(api.transfers.plan(&site, request).await?))
 }
 
 /// A plan that was made before.
@@ -39,7 +39,7 @@ pub(super) async fn show(
 ) -> Result<Json<Plan>, Problem> {
     caller.needs(Scope::Read, Some(&site))?;
     let cloud = api.cloud(&caller, &site)?;
-    let plan = api.work.planned(&site, &hash).await?;
+    let plan = api.transfers.planned(&site, &hash).await?;
     api.looks_after(&caller, &cloud, &accounts(&plan.request)).await?;
     Ok(Json(plan))
 }

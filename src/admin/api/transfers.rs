@@ -17,14 +17,18 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Api, plans};
 use crate::admin::caller::{Caller, Scope};
+use crate::admin::ending;
 use crate::admin::given::{Asked, At, Given, Perhaps};
 use crate::admin::problem::Problem;
-use crate::admin::work::{Action, Cloud, Query, Start};
-use crate::store::Repeated;
-use crate::transfer::model::{self, Event, Id, Receipt, State as Standing, Summary};
+use crate::admin::work::{Action, state};
+use crate::store::{self, Repeated};
+use crate::transfer::Site;
+use crate::transfer::model::{self, Event, Id, Receipt, Summary};
 
 /// The most that is given at a time.
 const MOST: usize = 500;
+/// How many are read at a time.
+const PAGE: u32 = 100;
 /// How often a silent stream says that it is there.
 const ALIVE: Duration = Duration::from_secs(15);
 /// The longest `Idempotency-Key`.
@@ -35,7 +39,7 @@ pub(super) struct Wanted {
     /// Accounts whose name holds this.
     search: Option<String>,
     /// In this state.
-    state: Option<Standing>,
+    state: Option<String>,
     /// Started before the transfer with this id.
     #[param(value_type = Option<String>)]
     before: Option<Id>,
@@ -98,23 +102,30 @@ pub(super) async fn list(
 ) -> Result<Json<Transfers>, Problem> {
     caller.needs(Scope::Read, Some(&site))?;
     let cloud = api.cloud(&caller, &site)?;
-    let query = Query {
-        search: wanted.search.filter(|search| !search.is_empty()),
-        state: wanted.state,
-        before: wanted.before,
-        limit: wanted.limit.unwrap_or(50).clamp(1, MOST),
+    let limit = wanted.limit.unwrap_or(50).clamp(1, MOST);
+    let state = wanted.state.as_deref().filter(|word| !word.is_empty()).map(state).transpose()?;
+    let search = wanted.search.unwrap_or_default().to_lowercase();
+    let is_wanted = |transfer: &Summary| {
+        let names = transfer.recipients.iter().chain([&transfer.source]);
+        state.is_none_or(|state| transfer.state == state)
+            && names.into_iter().any(|name| name.to_lowercase().contains(&search))
     };
-    let (mut transfers, more) = api.work.list(&site, query).await?;
-    if !Api::sees_all(&caller) {
-        let mut own = Vec::new();
-        for transfer in transfers {
-            if sees(&api, &caller, &cloud, &transfer).await? {
-                own.push(transfer);
+    let (mut transfers, mut before) = (Vec::new(), wanted.before);
+    loop {
+        let page = api.transfers.list(Some(&site), before, PAGE).await?;
+        let is_last = page.len() < PAGE as usize;
+        before = page.last().map(|last| last.id);
+        for transfer in page {
+            if is_wanted(&transfer) && sees(&api, &caller, &cloud, &transfer).await? {
+                transfers.push(transfer);
             }
         }
-        transfers = own;
+        let more = transfers.len() > limit;
+        if more || is_last {
+            transfers.truncate(limit);
+            return Ok(Json(Transfers { transfers, more }));
+        }
     }
-    Ok(Json(Transfers { transfers, more }))
 }
 
 /// Starts a plan. With an `Idempotency-Key`, a repeated request gets the answer of the first.
@@ -138,37 +149,13 @@ pub(super) async fn start(
         api.note(&caller, &site, "transfer.start", "", Err(&problem), detail).await?;
         return Err(problem);
     }
-    let scope = format!("{} start {site}", caller.who);
-    let Some(key) = key(&headers)? else {
-        return Ok(started(&site, begin(&api, &caller, &cloud, &site, &new.plan).await?));
+    let id = match key(&headers)? {
+        None => begin(&api, &caller, &cloud, &site, &new.plan, None).await?,
+        Some(key) => once(&api, &caller, &cloud, &site, &new.plan, &key).await?,
     };
-    match api.store.begin_once(&scope, &key, new.plan.as_bytes()).await? {
-        Repeated::New => {}
-        Repeated::Answered(_, id) => {
-            let id = id.parse().map_err(|_| crate::store::Error::Row("idempotency"))?;
-            return Ok(started(&site, id));
-        }
-        Repeated::Begun => {
-            let detail = "A request with this Idempotency-Key is being carried out, or was when \
-                          Passeur stopped. Look at the list of transfers.";
-            return Err(Problem::new(StatusCode::CONFLICT, "in_progress", detail));
-        }
-        Repeated::Other => {
-            let detail = "This Idempotency-Key was used for another plan: make a new one.";
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            return Err(Problem::new(status, "idempotency_key", detail));
-        }
-    }
-    match begin(&api, &caller, &cloud, &site, &new.plan).await {
-        Ok(id) => {
-            api.store.end_once(&scope, &key, 202, &id.to_string()).await?;
-            Ok(started(&site, id))
-        }
-        Err(problem) => {
-            api.store.forget_once(&scope, &key).await?;
-            Err(problem)
-        }
-    }
+    let location = format!("{}/sites/{site}/transfers/{id}", super::PREFIX);
+    let answer = (StatusCode::ACCEPTED, [(LOCATION, location)], Json(Started { id }));
+    Ok(answer.into_response())
 }
 
 /// One transfer, with its plan and where each item stands.
@@ -194,10 +181,10 @@ pub(super) async fn receipt(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (_, transfer) = seen(&api, &caller, &site, &id).await?;
-    let receipt = api.work.receipt(&site, transfer.summary.id).await?;
+    let receipt = api.transfers.receipt(&site, transfer.summary.id).await?;
     let accept = headers.get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains("text/html") {
-        let page = crate::admin::receipt::page(&receipt);
+        let page = crate::transfer::page(&receipt);
         let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-store")];
         return Ok((headers, page).into_response());
     }
@@ -220,14 +207,14 @@ pub(super) async fn events(
     let (_, transfer) = seen(&api, &caller, &site, &id).await?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
     let after = last.or(from.after).unwrap_or_default();
-    let events = api.work.events(&site, transfer.summary.id, after);
+    let events = api.transfers.events(&site, transfer.summary.id, after);
     let events = events.map(|event| match event {
         Ok(event) => {
             let message = sse::Event::default().id(event.seq.to_string());
             Ok(message.json_data(&event).unwrap_or_default())
         }
         // The stream ends here; who listens comes back.
-        Err(fault) => Ok(sse::Event::default().comment(fault.code)),
+        Err(error) => Ok(sse::Event::default().comment(Problem::from(error).code())),
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)))
 }
@@ -236,10 +223,10 @@ macro_rules! action {
     ($name:ident, $action:expr, $path:literal, $doc:literal) => {
         #[doc = $doc]
         #[utoipa::path(post, path = $path, tag = "transfers",
-                    params(("site" = String, Path), ("id" = String, Path)),
-                    request_body = Option<Confirmed>,
-                    responses((status = 202, body = model::Transfer),
-                        (status = "default", body = Problem)))]
+                                            params(("site" = String, Path), ("id" = String, Path)),
+                                            request_body = Option<Confirmed>,
+                                            responses((status = 202, body = model::Transfer),
+                                                (status = "default", body = Problem)))]
         pub(super) async fn $name(
             State(api): State<Arc<Api>>,
             caller: Caller,
@@ -283,7 +270,7 @@ action!(
 );
 
 async fn act(
-    api: &Api,
+    api: &Arc<Api>,
     caller: &Caller,
     site: &str,
     id: &str,
@@ -302,7 +289,7 @@ async fn act(
         if action.asks_password() {
             confirm(api, caller, &cloud, site, confirmed.password.as_ref()).await?;
         }
-        Ok(api.work.act(site, id, action, &caller.who).await?)
+        Ok(action.carry_out(&api.transfers, site, id, &caller.who).await?)
     };
     let acted = acted.await;
     let name = format!("transfer.{}", action.word());
@@ -310,7 +297,10 @@ async fn act(
     let result = acted.as_ref().map(|()| ());
     api.note(caller, site, &name, &id.to_string(), result, detail).await?;
     acted?;
-    Ok((StatusCode::ACCEPTED, Json(api.work.show(site, id).await?)))
+    if matches!(action, Action::Undo | Action::Resume) {
+        tokio::spawn(ending::follow(Arc::clone(api), site.to_owned(), id));
+    }
+    Ok((StatusCode::ACCEPTED, Json(api.transfers.show(site, id).await?)))
 }
 
 /// A transfer that the caller may see.
@@ -319,12 +309,12 @@ async fn seen(
     caller: &Caller,
     site: &str,
     id: &str,
-) -> Result<(Cloud, model::Transfer), Problem> {
+) -> Result<(Site, model::Transfer), Problem> {
     caller.needs(Scope::Read, Some(site))?;
     let cloud = api.cloud(caller, site)?;
     let unknown = || Problem::not_found("unknown_transfer", "There is no such transfer.");
     let id: Id = id.parse().map_err(|_| unknown())?;
-    let transfer = api.work.show(site, id).await?;
+    let transfer = api.transfers.show(site, id).await?;
     if !sees(api, caller, &cloud, &transfer.summary).await? {
         return Err(unknown());
     }
@@ -335,7 +325,7 @@ async fn seen(
 async fn sees(
     api: &Api,
     caller: &Caller,
-    cloud: &Cloud,
+    cloud: &Site,
     transfer: &Summary,
 ) -> Result<bool, Problem> {
     if Api::sees_all(caller) || transfer.by == caller.who {
@@ -350,23 +340,54 @@ async fn sees(
     }
 }
 
-/// Starts a plan, and writes it down either way.
-pub(super) async fn begin(
-    api: &Api,
+/// Starts a plan for the first request with a key; a later one gets the same answer, also when the
+/// site has changed since. Where the first was cut off, the transfer's own key finds what it made.
+async fn once(
+    api: &Arc<Api>,
     caller: &Caller,
-    cloud: &Cloud,
+    cloud: &Site,
     site: &str,
     hash: &str,
+    key: &str,
+) -> Result<Id, Problem> {
+    let scope = format!("{} start {site}", caller.who);
+    match api.store.begin_once(&scope, key, hash.as_bytes()).await? {
+        Repeated::Answered(_, id) => {
+            return Ok(id.parse().map_err(|_| store::Error::Row("idempotency"))?);
+        }
+        Repeated::Other => {
+            let detail = "This Idempotency-Key was used for another plan: make a new one.";
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            return Err(Problem::new(status, "idempotency_key", detail));
+        }
+        Repeated::New | Repeated::Begun => {}
+    }
+    match begin(api, caller, cloud, site, hash, Some(key)).await {
+        Ok(id) => {
+            api.store.end_once(&scope, key, 202, &id.to_string()).await?;
+            Ok(id)
+        }
+        Err(problem) => {
+            api.store.forget_once(&scope, key).await?;
+            Err(problem)
+        }
+    }
+}
+
+/// Starts a plan, and writes it down either way.
+pub(super) async fn begin(
+    api: &Arc<Api>,
+    caller: &Caller,
+    cloud: &Site,
+    site: &str,
+    hash: &str,
+    key: Option<&str>,
 ) -> Result<Id, Problem> {
     let begun = async {
-        let plan = api.work.planned(site, hash).await?;
+        let plan = api.transfers.planned(site, hash).await?;
         api.looks_after(caller, cloud, &plans::accounts(&plan.request)).await?;
-        let start = Start {
-            hash: hash.to_owned(),
-            by: caller.who.clone(),
-            awaits_approval: cloud.approval,
-        };
-        Ok::<_, Problem>((plan, api.work.start(site, start).await?))
+        let id = api.transfers.start(site, hash, key, &caller.who).await?;
+        Ok::<_, Problem>((plan, id))
     };
     let begun = begun.await;
     let (subject, detail) = match &begun {
@@ -382,12 +403,9 @@ pub(super) async fn begin(
     };
     let result = begun.as_ref().map(|_| ());
     api.note(caller, site, "transfer.start", &subject, result, detail).await?;
-    Ok(begun?.1)
-}
-
-fn started(site: &str, id: Id) -> Response {
-    let location = format!("{}/sites/{site}/transfers/{id}", super::PREFIX);
-    (StatusCode::ACCEPTED, [(LOCATION, location)], Json(Started { id })).into_response()
+    let (_, id) = begun?;
+    tokio::spawn(ending::follow(Arc::clone(api), site.to_owned(), id));
+    Ok(id)
 }
 
 /// At a space's door, the password of the account that asks: neither a session nor a stored
@@ -395,7 +413,7 @@ fn started(site: &str, id: Id) -> Response {
 async fn confirm(
     api: &Api,
     caller: &Caller,
-    cloud: &Cloud,
+    cloud: &Site,
     site: &str,
     password: Option<&model::Secret>,
 ) -> Result<(), Problem> {

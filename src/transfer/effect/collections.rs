@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{Error, Kind, Outcome, Who, World};
 use crate::dav::client::{Change, Client, Overwrite, Path, Property, Trash};
 use crate::nextcloud::collections::{self, Right};
-use crate::nextcloud::{addressbooks, calendars};
 use crate::nextcloud::properties as p;
+use crate::nextcloud::{addressbooks, calendars};
 
 /// Objects moved at a time: more would only wait for the instance's database.
 const AT_ONCE: usize = 3;
@@ -195,9 +195,10 @@ impl Looks {
             changes.push(Change::SetXml(p::TRANSPARENT, xml.to_owned()));
         }
         if !self.components.is_empty() {
-            let names = self.components.iter().filter(|name| {
-                name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
-            });
+            let names = self
+                .components
+                .iter()
+                .filter(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-'));
             let xml: String = names
                 .map(|name| {
                     format!("<c:comp xmlns:c=\"urn:ietf:params:xml:ns:caldav\" name=\"{name}\"/>")

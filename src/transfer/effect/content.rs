@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::collections::collection;
 use super::{Error, Kind, Outcome, Who, World};
 use crate::dav::client::{
-    Client, Conditions, Depth, Download, Part, PartOutcome, Path, Put, Trash, Upload, Cause,
+    Cause, Client, Conditions, Depth, Download, Part, PartOutcome, Path, Put, Trash, Upload,
 };
 use crate::nextcloud;
 use crate::nextcloud::properties as p;

@@ -87,11 +87,7 @@ pub(super) async fn relocate(
 }
 
 /// Marks favourites; says which were none before.
-pub(super) async fn favour(
-    world: &World,
-    who: &Who,
-    paths: &[String],
-) -> Result<Outcome, Error> {
+pub(super) async fn favour(world: &World, who: &Who, paths: &[String]) -> Result<Outcome, Error> {
     let client = world.dav(who)?;
     let mut marked = Vec::new();
     for path in paths {
@@ -123,7 +119,10 @@ async fn id_of(client: &Client, path: &Path) -> Result<Option<Option<u64>>, Erro
 }
 
 /// The etags of what is directly in a folder, by name.
-pub(super) async fn etags(client: &Client, folder: &Path) -> Result<HashMap<String, String>, Error> {
+pub(super) async fn etags(
+    client: &Client,
+    folder: &Path,
+) -> Result<HashMap<String, String>, Error> {
     let mut found = HashMap::new();
     let mut inside = match client.propfind(folder, Depth::One, &[p::ETAG]).await {
         Err(error) if error.is_not_found() => return Ok(found),
