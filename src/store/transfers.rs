@@ -202,18 +202,17 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn plan(&self, site: &str, hash: &str) -> Result<Option<PlanRow>, Error> {
-        let row: Option<(String, Option<String>, Option<Vec<u8>>, i64)> =
-            on!(self.engine, readers => |pool| {
-                sqlx::query_as(
-                    "SELECT plan, secrets_key, secrets, expires_at FROM transfer_plan \
-                     WHERE site = $1 AND hash = $2 AND expires_at >= $3",
-                )
-                .bind(site)
-                .bind(hash)
-                .bind(now())
-                .fetch_optional(pool)
-                .await
-            })?;
+        let row: Option<(String, Option<String>, Option<Vec<u8>>, i64)> = on!(self.engine, readers => |pool| {
+            sqlx::query_as(
+                "SELECT plan, secrets_key, secrets, expires_at FROM transfer_plan \
+                 WHERE site = $1 AND hash = $2 AND expires_at >= $3",
+            )
+            .bind(site)
+            .bind(hash)
+            .bind(now())
+            .fetch_optional(pool)
+            .await
+        })?;
         Ok(row.map(|(plan, key, bytes, expires_at)| PlanRow {
             plan,
             secrets: key.zip(bytes).map(|(key, bytes)| Sealed { key, bytes }),
@@ -316,21 +315,36 @@ impl Store {
         })
     }
 
+    /// The transfers that are not over: site and number.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn unfinished_transfers(&self) -> Result<Vec<(String, String)>, Error> {
+        on!(self.engine, readers => |pool| {
+            sqlx::query_as(
+                "SELECT site, id FROM transfer WHERE state IN \
+                 ('awaiting', 'queued', 'running', 'paused', 'undoing') ORDER BY id",
+            )
+            .fetch_all(pool)
+            .await
+        })
+        .map_err(Error::from)
+    }
+
     /// The items of a transfer, in their order.
     ///
     /// # Errors
     /// If the store fails.
     pub async fn transfer_items(&self, id: &str) -> Result<Vec<ItemRow>, Error> {
-        let rows: Vec<(i64, String, i64, i64, Option<String>, Option<String>)> =
-            on!(self.engine, writer => |pool| {
-                sqlx::query_as(
-                    "SELECT item, state, objects_done, bytes_done, outcome, error \
-                     FROM transfer_item WHERE transfer = $1 ORDER BY item",
-                )
-                .bind(id)
-                .fetch_all(pool)
-                .await
-            })?;
+        let rows: Vec<(i64, String, i64, i64, Option<String>, Option<String>)> = on!(self.engine, writer => |pool| {
+            sqlx::query_as(
+                "SELECT item, state, objects_done, bytes_done, outcome, error \
+                 FROM transfer_item WHERE transfer = $1 ORDER BY item",
+            )
+            .bind(id)
+            .fetch_all(pool)
+            .await
+        })?;
         let item = |(item, state, objects_done, bytes_done, outcome, error)| {
             let item = u32::try_from(item).map_err(|_| Error::Row("transfer_item"))?;
             Ok(ItemRow { item, state, objects_done, bytes_done, outcome, error })

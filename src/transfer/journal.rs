@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
 use super::effect::{Effect, Outcome};
 use super::site::World;
 use super::{Error, Halt};
@@ -126,7 +128,7 @@ impl Journal {
         let outcome = loop {
             tries += 1;
             self.may_die(step, "effect")?;
-            match effect.perform(world, again).await {
+            match effect.perform(world, again).boxed().await {
                 Ok(outcome) => break outcome,
                 Err(error) => self.again(error, tries)?,
             }
@@ -141,12 +143,7 @@ impl Journal {
     }
 
     /// Puts a step back, once.
-    pub async fn revert(
-        &self,
-        world: &World,
-        step: &str,
-        known: &Known,
-    ) -> Result<(), Error> {
+    pub async fn revert(&self, world: &World, step: &str, known: &Known) -> Result<(), Error> {
         let (effect, outcome) = match known {
             Known::Begun(effect) => (effect, None),
             Known::Ended(effect, outcome) => (effect, Some(outcome)),
@@ -167,7 +164,7 @@ impl Journal {
         loop {
             tries += 1;
             self.may_die(step, "undoing")?;
-            match effect.revert(world, outcome).await {
+            match effect.revert(world, outcome).boxed().await {
                 Ok(()) => break,
                 Err(error) => self.again(error, tries)?,
             }

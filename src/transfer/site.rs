@@ -11,6 +11,7 @@ use super::Error;
 use super::model::Request;
 use crate::config::checked::Access;
 use crate::dav::client::{Client, Path};
+use crate::nextcloud::db::{Database, Dsn, Prefix};
 use crate::nextcloud::{self, Acting, Credentials, Instance};
 use crate::site::live::Live;
 
@@ -105,7 +106,12 @@ impl Who {
 // === impl World ===
 
 impl World {
-    pub fn new(site: Site, secrets: Secrets, request: &Request, sites: &dyn Sites) -> Result<Self, Error> {
+    pub fn new(
+        site: Site,
+        secrets: Secrets,
+        request: &Request,
+        sites: &dyn Sites,
+    ) -> Result<Self, Error> {
         let target = match &request.target {
             None => None,
             Some(target) => match sites.site(&target.url) {
@@ -122,7 +128,9 @@ impl World {
         if who.there {
             let (instance, app) = self.target.as_ref().ok_or_else(no_access)?;
             return match (&self.secrets.target, app) {
-                (Some(password), _) => Ok(instance.acting(&who.uid, &password_of(&who.uid, password))),
+                (Some(password), _) => {
+                    Ok(instance.acting(&who.uid, &password_of(&who.uid, password)))
+                }
                 (None, Some(app)) => Ok(instance.acting(&who.uid, app)),
                 (None, None) => Err(no_access()),
             };
@@ -143,6 +151,19 @@ impl World {
     /// OCS as an account.
     pub fn ocs(&self, who: &Who) -> Result<nextcloud::ocs::Client, Error> {
         Ok(self.acting(who)?.ocs())
+    }
+
+    /// The site's database; to be closed after use.
+    pub async fn database(&self) -> Result<Database, Error> {
+        let settings = self.site.access.database.as_ref();
+        let settings = settings.ok_or_else(|| Error::NoAccess("its database".to_owned()))?;
+        let dsn = settings.dsn.read().map_err(|error| Error::Conflict(error.to_string()))?;
+        let dsn = Dsn::parse(&dsn)?;
+        let prefix = match dsn.prefix() {
+            Some(prefix) => prefix.clone(),
+            None => Prefix::new(&settings.prefix).map_err(crate::nextcloud::db::Error::from)?,
+        };
+        Ok(Database::open(&dsn, prefix).await?)
     }
 
     /// OCS as the site's admin, where Passeur may.

@@ -167,7 +167,8 @@ pub(super) async fn settle(
     {
         return Ok(settled(ShareOutcome::Kept, record.id.clone(), share.url.clone(), ""));
     }
-    if keep && again
+    if keep
+        && again
         && let Some(twin) = twin(&new_owner, record, path, &record.id).await?
     {
         return Ok(settled(ShareOutcome::Remade, twin.id, twin.url, ""));
@@ -184,7 +185,9 @@ pub(super) async fn settle(
         Err(Error::Instance(crate::nextcloud::Error::Ocs { code: 403 | 404, message, .. })) => {
             let why = match gone {
                 true => message,
-                false => "its former owner is disabled, so that the old share is in the way".to_owned(),
+                false => {
+                    "its former owner is disabled, so that the old share is in the way".to_owned()
+                }
             };
             Ok(settled(ShareOutcome::Lost, String::new(), None, &why))
         }
@@ -211,7 +214,9 @@ pub(super) async fn unsettle(
         }
         world.ocs(&Who::here(to))?.delete_share(&record.id).await?;
     }
-    if cannot_be_made(record).is_none() && twin(&old_owner, record, &record.path, "").await?.is_none() {
+    if cannot_be_made(record).is_none()
+        && twin(&old_owner, record, &record.path, "").await?.is_none()
+    {
         make(&old_owner, record, &record.path).await?;
     }
     Ok(())
@@ -221,7 +226,9 @@ pub(super) async fn unsettle(
 async fn end(world: &World, record: &ShareRecord, from: &str, to: &str) -> Result<bool, Error> {
     for uid in [from, record.initiator.as_str(), to] {
         match world.ocs(&Who::here(uid))?.delete_share(&record.id).await {
-            Ok(()) if world.ocs(&Who::here(to))?.share(&record.id).await?.is_none() => return Ok(true),
+            Ok(()) if world.ocs(&Who::here(to))?.share(&record.id).await?.is_none() => {
+                return Ok(true);
+            }
             Ok(()) => {}
             Err(error) if error.is_refused() => {}
             Err(crate::nextcloud::Error::Ocs { code: 403, .. }) => {}
@@ -271,7 +278,9 @@ async fn make(ocs: &Client, record: &ShareRecord, path: &str) -> Result<(Share, 
     // A link that had a password never stands open, not even for a moment.
     let password = match record.has_password {
         true => {
-            notes.push("its password cannot be read: it has a new one that nobody knows, set another");
+            notes.push(
+                "its password cannot be read: it has a new one that nobody knows, set another",
+            );
             Some(unknown_password()?)
         }
         false => None,
