@@ -200,7 +200,10 @@ pub(super) async fn by_password(
     .bind(login)
     .fetch_optional(&stand.db.read)
     .await?;
-    let Some((uid, hash)) = found else { return Ok(None) };
+    let Some((uid, hash)) = found else {
+        stand.switches.refuse();
+        return Ok(None);
+    };
     if password_matches(password, &hash) {
         return account(&stand.db.read, &uid, Means::Password, false).await;
     }
@@ -225,7 +228,10 @@ async fn by_token(
         Some((owner,)) if uid.is_none_or(|uid| uid == owner) => {
             account(&stand.db.read, &owner, Means::AppPassword, false).await
         }
-        _ => Ok(None),
+        _ => {
+            stand.switches.refuse();
+            Ok(None)
+        }
     }
 }
 
@@ -242,7 +248,12 @@ async fn by_app(
         && mint::sha256_hex(secret.as_bytes()) == mint::sha256_hex(app.secret.as_bytes());
     // DAV works for disabled accounts too, OCS does not.
     let disabled_too = ask.path.starts_with("/remote.php/");
-    if known { account(&stand.db.read, uid, Means::App, disabled_too).await } else { Ok(None) }
+    let found =
+        if known { account(&stand.db.read, uid, Means::App, disabled_too).await? } else { None };
+    if found.is_none() {
+        stand.switches.refuse();
+    }
+    Ok(found)
 }
 
 /// The account of that name, if it may be used.

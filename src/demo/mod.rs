@@ -16,18 +16,20 @@ mod front;
 mod groupware;
 mod http;
 mod identity;
+mod mail;
 mod mint;
 mod ocs;
 mod pages;
 mod seed;
 mod serve;
+mod switches;
+mod trouble;
 mod xml;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +39,12 @@ use tokio::time::Instant;
 
 use self::db::Db;
 use self::identity::Sessions;
+use self::mail::Mails;
+use self::switches::Switches;
+use self::trouble::Troubles;
+
+pub use self::mail::Mail;
+pub use self::trouble::{Harm, Trouble};
 
 /// The release it stands in for.
 pub const VERSION: &str = "34.0.1.2";
@@ -102,7 +110,9 @@ pub struct StandIn {
     secret: String,
     app: Option<ExternalApp>,
     sessions: Sessions,
-    maintenance: AtomicBool,
+    switches: Switches,
+    mails: Mails,
+    troubles: Troubles,
     assembly_delay: watch::Sender<Duration>,
     assembling: Arc<Mutex<HashSet<PathBuf>>>,
     locks: Mutex<HashMap<String, Box<MemLs>>>,
@@ -140,7 +150,9 @@ impl StandIn {
             secret,
             app: options.app,
             sessions: Sessions::default(),
-            maintenance: AtomicBool::new(false),
+            switches: Switches::default(),
+            mails: Mails::default(),
+            troubles: Troubles::default(),
             assembly_delay: watch::Sender::new(Duration::ZERO),
             assembling: Arc::default(),
             locks: Mutex::default(),
@@ -195,11 +207,6 @@ impl StandIn {
         self.data.join("owncloud.db")
     }
 
-    /// Turns maintenance mode on or off.
-    pub fn set_maintenance(&self, on: bool) {
-        self.maintenance.store(on, Ordering::Relaxed);
-    }
-
     /// Makes the assembling MOVE of chunked uploads take this long. Those that run already follow
     /// the change: with zero they end at once.
     pub fn set_assembly_delay(&self, delay: Duration) {
@@ -209,10 +216,6 @@ impl StandIn {
     /// Closes the database; afterwards its file alone holds everything.
     pub async fn close(&self) {
         self.db.close().await;
-    }
-
-    fn in_maintenance(&self) -> bool {
-        self.maintenance.load(Ordering::Relaxed)
     }
 
     /// Waits as long as an assembling MOVE is to take.
