@@ -25,7 +25,13 @@ pub(super) async fn handle(
     session: &Session,
     who: Option<Identity>,
 ) -> Reply {
+    let public = ask.path.strip_prefix("/remote.php/dav/public-calendars/").map(str::to_owned);
     let mut reply = match who {
+        _ if public.is_some() => {
+            let rest = public.unwrap_or_default();
+            let answer = groupware::public(stand, ask, rest.trim_end_matches('/')).await;
+            answer.unwrap_or_else(|fault| fault.dav())
+        }
         None => unauthenticated("No public access to this resource."),
         Some(who) if !identity::passes_dav_csrf(ask, Some(session), &who) => {
             unauthenticated("CSRF check not passed.")

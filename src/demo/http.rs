@@ -237,6 +237,7 @@ pub(super) fn dav_error(status: StatusCode, message: &str) -> Reply {
         StatusCode::PRECONDITION_FAILED => "PreconditionFailed",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "UnsupportedMediaType",
         StatusCode::LOCKED => "Locked",
+        StatusCode::TOO_MANY_REQUESTS => "TooManyRequests",
         StatusCode::NOT_IMPLEMENTED => "NotImplemented",
         StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",
         StatusCode::INSUFFICIENT_STORAGE => "InsufficientStorage",

@@ -117,6 +117,7 @@ pub struct StandIn {
     assembling: Arc<Mutex<HashSet<PathBuf>>>,
     locks: Mutex<HashMap<String, Box<MemLs>>>,
     flows: front::Flows,
+    creations: groupware::Creations,
 }
 
 impl Default for Options {
@@ -157,6 +158,7 @@ impl StandIn {
             assembling: Arc::default(),
             locks: Mutex::default(),
             flows: front::Flows::default(),
+            creations: groupware::Creations::default(),
         });
         if options.sample_data {
             seed::samples(&stand).await?;
