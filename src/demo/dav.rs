@@ -72,6 +72,8 @@ async fn route(stand: &Arc<StandIn>, ask: &mut Ask, who: &Identity) -> Result<Re
         "uploads" if uid == who.uid => {
             files::uploads::handle(stand, ask, who, below.trim_end_matches('/')).await
         }
+        "trashbin" if uid == who.uid => files::trash::handle(stand, ask, who, below).await,
+        "versions" if uid == who.uid => files::versions::handle(stand, ask, who, below).await,
         "calendars" => groupware::handle(stand, ask, who, Kind::Calendar, rest).await,
         "addressbooks" if uid == "users" => {
             groupware::handle(stand, ask, who, Kind::Book, below).await

@@ -141,6 +141,7 @@ impl StandIn {
                 _ => std::fs::create_dir_all(data.join(folder)).map_err(failed)?,
             }
         }
+        std::fs::create_dir_all(data.join(".versions")).map_err(failed)?;
         let data = data.canonicalize().map_err(failed)?;
         let db = Db::open(&data.join("owncloud.db")).await?;
         let (instance, secret) = seed::accounts(&db, &data).await?;
