@@ -94,6 +94,9 @@ pub enum Error {
     /// It would be reachable from other machines.
     #[error("the stand-in only listens on loopback, not on {0}")]
     NotLoopback(SocketAddr),
+    /// A background job cannot be done.
+    #[error("a background job failed")]
+    Job(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The sample data cannot be stored.
     #[error("failed to store the sample data")]
     Seed(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -264,6 +264,30 @@ impl Change<'_> {
         Ok(blocking(move || std::fs::rename(from, to)).await?)
     }
 
+    /// Versions stay behind, as in the core's own transfer: those below a node are lost to sight.
+    pub(in crate::demo) async fn leave_versions(&mut self, top: i64) -> Result<(), Fault> {
+        let rows: Vec<(i64,)> = sqlx::query_as(
+            "SELECT DISTINCT v.file_id FROM oc_files_versions v JOIN oc_filecache f
+               ON f.fileid = v.file_id JOIN oc_filecache t ON t.storage = f.storage
+             WHERE t.fileid = ? AND (f.path = t.path OR f.path > t.path || '/' AND f.path < t.path || '0')",
+        )
+        .bind(top)
+        .fetch_all(&mut *self.db)
+        .await?;
+        let folders: Vec<PathBuf> =
+            rows.into_iter().map(|(file,)| versions::folder(self.data, file)).collect();
+        let remove = move || {
+            for folder in folders {
+                match std::fs::remove_dir_all(folder) {
+                    Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                    _ => {}
+                }
+            }
+            Ok(())
+        };
+        Ok(blocking(remove).await?)
+    }
+
     async fn repath(&mut self, id: i64, storage: i64, path: &str) -> Result<(), Fault> {
         sqlx::query(
             "UPDATE oc_filecache SET storage = ?, path = ?, path_hash = ? WHERE fileid = ?",
