@@ -32,6 +32,10 @@ pub(super) async fn handle(
             let answer = groupware::public(stand, ask, rest.trim_end_matches('/')).await;
             answer.unwrap_or_else(|fault| fault.dav())
         }
+        None if identity::is_disabled(stand, ask).await.unwrap_or(false) => {
+            let message = "OC\\User\\DisabledUserException: Account disabled";
+            dav_error(StatusCode::SERVICE_UNAVAILABLE, message)
+        }
         None => unauthenticated("No public access to this resource."),
         Some(who) if !identity::passes_dav_csrf(ask, Some(session), &who) => {
             unauthenticated("CSRF check not passed.")

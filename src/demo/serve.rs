@@ -85,7 +85,8 @@ async fn meet_trouble(stand: Arc<StandIn>, request: Request<Incoming>) -> Result
     match stand.troubles.meet(ask.method(), &ask.path) {
         Some(Harm::Status(status)) => {
             let mut reply = dav_error(status, "trouble on demand");
-            if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE {
+            if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE
+            {
                 set(&mut reply, "retry-after", "1");
             }
             return Ok(reply);

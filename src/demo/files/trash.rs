@@ -19,11 +19,7 @@ use crate::demo::{StandIn, mint};
 const PLACE: &str = "files_trashbin/files";
 
 /// Puts a node into its owner's trash bin.
-pub(super) async fn put_in(
-    change: &mut Change<'_>,
-    node: &Node,
-    by: &str,
-) -> Result<(), Fault> {
+pub(super) async fn put_in(change: &mut Change<'_>, node: &Node, by: &str) -> Result<(), Fault> {
     change.ensure_folders(&node.owner, PLACE).await?;
     let name = file_name(&node.path);
     let mut time = mint::now();
@@ -66,7 +62,8 @@ impl Item {
 
     /// Where something in it was.
     fn origin(&self, below: &str) -> String {
-        let folder = if self.location == "." { String::new() } else { format!("{}/", self.location) };
+        let folder =
+            if self.location == "." { String::new() } else { format!("{}/", self.location) };
         format!("{folder}{}{below}", self.name)
     }
 }
@@ -126,7 +123,13 @@ pub(in crate::demo) async fn handle(
                     }
                     let mut out = Multistatus::new();
                     for node in &shown {
-                        push(&mut out, &base, item, node, &wanted.clone().ok_or(Fault::BAD_REQUEST)?);
+                        push(
+                            &mut out,
+                            &base,
+                            item,
+                            node,
+                            &wanted.clone().ok_or(Fault::BAD_REQUEST)?,
+                        );
                     }
                     Ok(multistatus(out.finish("")))
                 }

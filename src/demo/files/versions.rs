@@ -99,7 +99,8 @@ pub(in crate::demo) async fn handle(
     rest: &str,
 ) -> Result<Reply, Fault> {
     let parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
-    let body = if ask.method() == "PROPFIND" { ask.read(1 << 20).await? } else { Vec::new().into() };
+    let body =
+        if ask.method() == "PROPFIND" { ask.read(1 << 20).await? } else { Vec::new().into() };
     let wanted = || Wanted::from_body(&body).ok_or(Fault::BAD_REQUEST);
     let base = format!("/remote.php/dav/versions/{}", encode_path(&who.uid));
     let (file, time) = match (ask.method(), parts.as_slice()) {
@@ -113,7 +114,8 @@ pub(in crate::demo) async fn handle(
     };
     let file = file.parse().map_err(|_| Fault::NOT_FOUND)?;
     let node = tree::node_by_id(&stand.db.read, file).await?.ok_or(Fault::NOT_FOUND)?;
-    if !node.path.starts_with("files/") || !tree::can_reach(&stand.db.read, &who.uid, &node).await? {
+    if !node.path.starts_with("files/") || !tree::can_reach(&stand.db.read, &who.uid, &node).await?
+    {
         return Err(Fault::NOT_FOUND);
     }
     let versions = all(stand, &node).await?;
@@ -236,12 +238,7 @@ async fn writable(stand: &StandIn, who: &Identity, node: &Node) -> Result<bool, 
 }
 
 /// Makes a version the current content again; what was current becomes a version.
-async fn restore(
-    stand: &Arc<StandIn>,
-    node: &Node,
-    time: i64,
-    kept: PathBuf,
-) -> Result<(), Fault> {
+async fn restore(stand: &Arc<StandIn>, node: &Node, time: i64, kept: PathBuf) -> Result<(), Fault> {
     let parts = stand.parts();
     let file = blocking(move || {
         let part = tempfile::NamedTempFile::new_in(parts)?.into_temp_path();

@@ -41,7 +41,8 @@ impl Visit<'_> {
             some => some,
         };
         self.check_limits().await?;
-        let description = text(CAL, "calendar-description").or(text(CARD, "addressbook-description"));
+        let description =
+            text(CAL, "calendar-description").or(text(CARD, "addressbook-description"));
         let new = New {
             owner: &self.who.uid,
             uri,
@@ -61,7 +62,9 @@ impl Visit<'_> {
     pub(super) async fn delete(&self, ask: &Ask, collection: &Collection) -> Result<Reply, Fault> {
         let mut tx = self.stand.db.write().await?;
         match collection.access {
-            Access::Own if keeps_trash(ask) && self.kind == Kind::Calendar && !collection.generated() => {
+            Access::Own
+                if keeps_trash(ask) && self.kind == Kind::Calendar && !collection.generated() =>
+            {
                 sqlx::query("UPDATE oc_calendars SET deleted_at = ? WHERE id = ?")
                     .bind(mint::now())
                     .bind(collection.id)
@@ -81,10 +84,16 @@ impl Visit<'_> {
     }
 
     /// POST: sharing and publishing.
-    pub(super) async fn share(&self, ask: &Ask, collection: &Collection, body: &[u8]) -> Result<Reply, Fault> {
+    pub(super) async fn share(
+        &self,
+        ask: &Ask,
+        collection: &Collection,
+        body: &[u8],
+    ) -> Result<Reply, Fault> {
         let kind = ask.header("content-type").unwrap_or_default();
         if !["application/xml", "text/xml"].iter().any(|xml| kind.starts_with(xml)) {
-            let message = "There was no plugin in the system that was willing to handle this POST method.";
+            let message =
+                "There was no plugin in the system that was willing to handle this POST method.";
             return Err(Fault::Refused(StatusCode::NOT_IMPLEMENTED, message));
         }
         if collection.access != Access::Own {

@@ -38,7 +38,10 @@ struct Event {
 
 impl Component {
     fn all(&self, name: &'static str) -> impl Iterator<Item = Line<'_>> {
-        self.lines.iter().filter_map(|line| object::line(line)).filter(move |line| line.name == name)
+        self.lines
+            .iter()
+            .filter_map(|line| object::line(line))
+            .filter(move |line| line.name == name)
     }
 
     fn value(&self, name: &'static str) -> Option<&str> {
@@ -97,7 +100,8 @@ impl Event {
         for line in self.components.iter().flat_map(|one| one.all("ATTENDEE")) {
             let address = normal(line.value);
             // Whoever's own program sends the messages is not our concern.
-            let own = line.parameter("SCHEDULE-AGENT").is_some_and(|a| a.eq_ignore_ascii_case("CLIENT"));
+            let own =
+                line.parameter("SCHEDULE-AGENT").is_some_and(|a| a.eq_ignore_ascii_case("CLIENT"));
             if !own && !found.contains(&address) {
                 found.push(address);
             }
@@ -223,10 +227,20 @@ fn from_guest(
 
 /// A guest's answer, with what identifies the occurrence.
 fn reply(one: &Component, me: &str, answer: &str) -> Component {
-    let keep = ["UID", "SEQUENCE", "DTSTART", "DTEND", "DURATION", "SUMMARY", "RECURRENCE-ID", "ORGANIZER"];
-    let kept = one.lines.iter().filter(|raw| {
-        object::line(raw).is_some_and(|line| keep.contains(&line.name.as_str()))
-    });
+    let keep = [
+        "UID",
+        "SEQUENCE",
+        "DTSTART",
+        "DTEND",
+        "DURATION",
+        "SUMMARY",
+        "RECURRENCE-ID",
+        "ORGANIZER",
+    ];
+    let kept = one
+        .lines
+        .iter()
+        .filter(|raw| object::line(raw).is_some_and(|line| keep.contains(&line.name.as_str())));
     let mut lines: Vec<String> = kept.cloned().collect();
     if one.value("SEQUENCE").is_none() {
         lines.push("SEQUENCE:0".to_owned());
@@ -254,9 +268,8 @@ pub(super) fn with_answer(text: &str, answer: &Message) -> Option<String> {
         let mine = line.name == "ATTENDEE" && normal(line.value) == answer.from;
         mine.then(|| {
             let answered = with_parameter(line, "PARTSTAT", &answer_is);
-            object::line(&answered).map_or(answered.clone(), |line| {
-                with_parameter(&line, "SCHEDULE-STATUS", "2.0")
-            })
+            object::line(&answered)
+                .map_or(answered.clone(), |line| with_parameter(&line, "SCHEDULE-STATUS", "2.0"))
         })
     }))
 }
@@ -358,18 +371,31 @@ mod tests {
     fn an_organiser_invites_updates_and_cancels() {
         let (one, both) = (event(BOB), event(&format!("{BOB}{EVE}")));
         let made = messages(None, Some(&both), &alice());
-        let invited =
-            [("REQUEST", "mailto:bob@example.org", true), ("REQUEST", "mailto:eve@example.org", true)];
+        let invited = [
+            ("REQUEST", "mailto:bob@example.org", true),
+            ("REQUEST", "mailto:eve@example.org", true),
+        ];
         assert_eq!(brief(&made), invited);
         let fewer = messages(Some(&both), Some(&one), &alice());
-        let told =
-            [("REQUEST", "mailto:bob@example.org", false), ("CANCEL", "mailto:eve@example.org", false)];
+        let told = [
+            ("REQUEST", "mailto:bob@example.org", false),
+            ("CANCEL", "mailto:eve@example.org", false),
+        ];
         assert_eq!(brief(&fewer), told);
         let later = event(&format!("SEQUENCE:1\r\n{BOB}"));
-        assert_eq!(brief(&messages(Some(&one), Some(&later), &alice())), [("REQUEST", "mailto:bob@example.org", true)]);
-        assert_eq!(brief(&messages(Some(&one), None, &alice())), [("CANCEL", "mailto:bob@example.org", true)]);
+        assert_eq!(
+            brief(&messages(Some(&one), Some(&later), &alice())),
+            [("REQUEST", "mailto:bob@example.org", true)]
+        );
+        assert_eq!(
+            brief(&messages(Some(&one), None, &alice())),
+            [("CANCEL", "mailto:bob@example.org", true)]
+        );
         let off = event(&format!("STATUS:CANCELLED\r\nSEQUENCE:2\r\n{BOB}"));
-        assert_eq!(brief(&messages(Some(&one), Some(&off), &alice())), [("CANCEL", "mailto:bob@example.org", true)]);
+        assert_eq!(
+            brief(&messages(Some(&one), Some(&off), &alice())),
+            [("CANCEL", "mailto:bob@example.org", true)]
+        );
     }
 
     #[test]
@@ -381,7 +407,10 @@ mod tests {
         assert_eq!(answered[0].method, "REPLY");
         assert_eq!(answered[0].to, "mailto:alice@example.org");
         let kept = with_answer(&asked, &answered[0]).unwrap();
-        assert!(kept.contains("ATTENDEE;PARTSTAT=ACCEPTED;SCHEDULE-STATUS=2.0:mailto:bob"), "{kept}");
+        assert!(
+            kept.contains("ATTENDEE;PARTSTAT=ACCEPTED;SCHEDULE-STATUS=2.0:mailto:bob"),
+            "{kept}"
+        );
         assert_eq!(messages(Some(&asked), None, &bob)[0].method, "REPLY");
     }
 

@@ -35,8 +35,12 @@ pub(in crate::demo) async fn handle(
     let mut collection = collection.ok_or(Fault::NOT_FOUND)?;
     collection.access = Access::Read;
     token.clone_into(&mut collection.uri);
-    let nobody =
-        Identity { uid: String::new(), display: String::new(), admin: false, means: Means::Session };
+    let nobody = Identity {
+        uid: String::new(),
+        display: String::new(),
+        admin: false,
+        means: Means::Session,
+    };
     let base = "/remote.php/dav/public-calendars".to_owned();
     let visit = Visit { stand, who: &nobody, kind: Kind::Calendar, base };
     let body = ask.read(1 << 20).await?;

@@ -114,10 +114,7 @@ async fn deliver(
 }
 
 /// Whose address that is here.
-async fn account(
-    db: &mut SqliteConnection,
-    address: &str,
-) -> Result<Option<String>, sqlx::Error> {
+async fn account(db: &mut SqliteConnection, address: &str) -> Result<Option<String>, sqlx::Error> {
     let found: Option<(String,)> = sqlx::query_as(
         "SELECT u.uid FROM oc_users u WHERE '/remote.php/dav/principals/users/' || u.uid || '/' = ?1
          OR u.uid IN (SELECT userid FROM oc_preferences WHERE appid = 'settings'

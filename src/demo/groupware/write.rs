@@ -93,11 +93,11 @@ async fn refuse_twin(
         }
     };
     let twin: Option<(i64,)> = sqlx::query_as(sql(kind, query))
-    .bind(collection)
-    .bind(uid)
-    .bind(uri)
-    .fetch_optional(db)
-    .await?;
+        .bind(collection)
+        .bind(uid)
+        .bind(uri)
+        .fetch_optional(db)
+        .await?;
     match twin {
         Some(_) => Err(Fault::Refused(
             StatusCode::BAD_REQUEST,
@@ -105,7 +105,9 @@ async fn refuse_twin(
                 Kind::Calendar => {
                     "Calendar object with uid already exists in this calendar collection."
                 }
-                Kind::Book => "VCard object with uid already exists in this addressbook collection.",
+                Kind::Book => {
+                    "VCard object with uid already exists in this addressbook collection."
+                }
             },
         )),
         None => Ok(()),
@@ -388,18 +390,16 @@ pub(in crate::demo) async fn create(
         .bind(new.description)
         .execute(db)
         .await?,
-        Kind::Book => {
-            sqlx::query(
-                "INSERT INTO oc_addressbooks (principaluri, displayname, uri, synctoken, description)
+        Kind::Book => sqlx::query(
+            "INSERT INTO oc_addressbooks (principaluri, displayname, uri, synctoken, description)
                  VALUES (?, ?, ?, 1, ?)",
-            )
-            .bind(principal)
-            .bind(new.display)
-            .bind(new.uri)
-            .bind(new.description)
-            .execute(db)
-            .await?
-        }
+        )
+        .bind(principal)
+        .bind(new.display)
+        .bind(new.uri)
+        .bind(new.description)
+        .execute(db)
+        .await?,
     };
     Ok(done.last_insert_rowid())
 }

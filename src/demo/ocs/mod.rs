@@ -124,6 +124,7 @@ fn envelope(first: bool, as_json: bool, outcome: Outcome) -> Reply {
     let http = match code {
         997 => StatusCode::UNAUTHORIZED,
         998 if !first => StatusCode::NOT_FOUND,
+        101..=199 if !first => StatusCode::BAD_REQUEST,
         412 => StatusCode::PRECONDITION_FAILED,
         _ if first => StatusCode::OK,
         code => StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST),

@@ -10,10 +10,10 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use super::{Outcome, Refusal, sharing};
+use crate::demo::StandIn;
 use crate::demo::files::tree::{self, Node, View};
 use crate::demo::http::Ask;
 use crate::demo::identity::Identity;
-use crate::demo::StandIn;
 
 /// A row of `oc_share`.
 #[derive(Clone, Debug)]
@@ -88,7 +88,9 @@ pub(super) async fn handle(
                 "GET" | "PUT" | "DELETE" if can_pass_on(stand, &share, &who.uid).await? => {
                     match method {
                         "GET" => Ok(json!([show(stand, ask, &who.uid, &share).await?])),
-                        "PUT" => Err(Refusal::With(403, "You are not allowed to edit incoming shares")),
+                        "PUT" => {
+                            Err(Refusal::With(403, "You are not allowed to edit incoming shares"))
+                        }
                         _ => Err(Refusal::With(403, "Could not delete share")),
                     }
                 }

@@ -205,10 +205,18 @@ async fn free_target(stand: &StandIn, uid: &str, name: &str) -> Result<String, s
 }
 
 /// PUT: changes a share.
-pub(super) async fn update(stand: &StandIn, ask: &mut Ask, who: &Identity, share: Share) -> Outcome {
+pub(super) async fn update(
+    stand: &StandIn,
+    ask: &mut Ask,
+    who: &Identity,
+    share: Share,
+) -> Outcome {
     let fields = ask.fields().await?;
     if fields.get("token").is_some() {
-        return Err(Refusal::With(403, "Custom share link tokens have been disabled by the administrator"));
+        return Err(Refusal::With(
+            403,
+            "Custom share link tokens have been disabled by the administrator",
+        ));
     }
     let node = tree::node_by_id(&stand.db.read, share.file).await?.ok_or(Refusal::NOT_FOUND)?;
     let asked = fields.get("permissions").and_then(|text| text.parse().ok());

@@ -167,9 +167,13 @@ async fn close(stand: &StandIn, id: i64, offer: &Offer, done: bool) -> Result<()
             (false, false) => format!("The transfer of {name} from @{other} failed"),
         };
         let object = ("transfer", id.to_string());
-        notify(&mut tx, &Notice { app: "files", user, object, subject, ..Notice::default() }).await?;
+        notify(&mut tx, &Notice { app: "files", user, object, subject, ..Notice::default() })
+            .await?;
     }
-    sqlx::query("DELETE FROM oc_user_transfer_owner WHERE id = ?").bind(id).execute(&mut *tx).await?;
+    sqlx::query("DELETE FROM oc_user_transfer_owner WHERE id = ?")
+        .bind(id)
+        .execute(&mut *tx)
+        .await?;
     Ok(tx.commit().await?)
 }
 
@@ -200,7 +204,8 @@ async fn hand_over(stand: &StandIn, (from, to, file, _): &Offer) -> Result<(), F
     let when = when.get(..19).unwrap_or_default();
     let mut tx = stand.db.write().await?;
     let mut change = Change { db: &mut tx, data: &stand.data };
-    let folder = change.make_folder(to, &format!("files/Transferred from {clean} on {when}")).await?;
+    let folder =
+        change.make_folder(to, &format!("files/Transferred from {clean} on {when}")).await?;
     for node in &moved {
         change.relocate(node, to, &format!("{}/{}", folder.path, node.name)).await?;
     }

@@ -4,10 +4,10 @@ use std::io::Write as _;
 
 use sqlx::SqliteConnection;
 
+use crate::demo::StandIn;
 use crate::demo::files::change::{Arrived, Change};
 use crate::demo::files::{mark_favorite, tree};
 use crate::demo::http::Fault;
-use crate::demo::StandIn;
 use crate::demo::ocs::{New, insert_share};
 
 const FOLDERS: [(&str, &str); 12] = [

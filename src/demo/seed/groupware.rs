@@ -18,7 +18,14 @@ pub(super) async fn fill(stand: &StandIn, db: &mut SqliteConnection) -> Result<(
             ("personal", "Personal", "#00679e"),
             ("contact_birthdays", "Contact birthdays", "#E9D859"),
         ] {
-            let new = New { owner, uri, display, color: Some(color), components: "VEVENT", ..New::default() };
+            let new = New {
+                owner,
+                uri,
+                display,
+                color: Some(color),
+                components: "VEVENT",
+                ..New::default()
+            };
             write::create(db, Kind::Calendar, &new).await?;
         }
         let new = New { owner, uri: "contacts", display: "Contacts", ..New::default() };
