@@ -12,6 +12,7 @@ pub mod demo;
 pub mod gateway;
 pub mod intercept;
 pub mod listen;
+pub mod nextcloud;
 pub mod observe;
 pub mod site;
 pub mod tls;

@@ -22,6 +22,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where the access log goes.
     pub log: Log,
+    /// Passeur as an external app of its sites.
+    pub appapi: AppApi,
     /// The sites, in the order of their files.
     pub sites: Vec<Arc<Site>>,
 }
@@ -63,6 +65,15 @@ pub struct Admin {
     pub listen: Option<Endpoint>,
     /// What has to be shown as a bearer token to see more than health.
     pub token: Option<SecretSource>,
+}
+
+/// Passeur as an external app (AppAPI), for all sites.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AppApi {
+    /// Where instances ask whether the app is well; `None`: nowhere.
+    pub listen: Option<Endpoint>,
+    /// What the secrets of those sites are made of that have none of their own.
+    pub secret: Option<SecretSource>,
 }
 
 /// Where a secret is; never the secret itself.
@@ -170,6 +181,43 @@ pub struct Site {
     pub security_headers: bool,
     /// Accounts shown as others in multistatus answers.
     pub owners: Vec<OwnerRule>,
+    /// How Passeur may act for its accounts.
+    pub access: Access,
+}
+
+/// How Passeur may act for the accounts of a site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Access {
+    /// The path below which Nextcloud is: empty, or `/nextcloud`.
+    pub folder: String,
+    /// The account as which Passeur asks what only an admin may.
+    pub admin: String,
+    /// The name of Passeur as an external app.
+    pub app: String,
+    /// The secret it has as such; without it, one is made of [`AppApi::secret`].
+    pub app_secret: Option<SecretSource>,
+    /// The database of the instance.
+    pub database: Option<Database>,
+    /// Nextclouds elsewhere that may be given what this site has.
+    pub hand_over_to: Vec<Cloud>,
+}
+
+/// The database of an instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Database {
+    /// Holds its address, with account and password.
+    pub dsn: SecretSource,
+    /// What its tables begin with.
+    pub prefix: String,
+}
+
+/// A Nextcloud that is no site of ours.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Cloud {
+    /// Where it is.
+    pub target: Target,
+    /// The path below which Nextcloud is: empty, or `/nextcloud`.
+    pub folder: String,
 }
 
 /// A host name, or all names one label below one.
@@ -305,6 +353,28 @@ pub struct OwnerRule {
     pub display_name: String,
 }
 
+impl Default for Access {
+    fn default() -> Self {
+        Self {
+            folder: String::new(),
+            admin: "admin".to_owned(),
+            app: "passeur".to_owned(),
+            app_secret: None,
+            database: None,
+            hand_over_to: Vec::new(),
+        }
+    }
+}
+
+impl std::fmt::Display for Cloud {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.target.tls { "https" } else { "http" };
+        let authority = self.target.authority();
+        let host = authority.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
+        write!(f, "{scheme}://{host}{}", self.folder)
+    }
+}
+
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -364,11 +434,23 @@ impl Site {
             hsts: None,
             security_headers: false,
             owners: Vec::new(),
+            access: Access::default(),
         }
     }
 }
 
 impl Target {
+    /// Whether it is found by a name that somebody else may give another meaning.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        match &self.address {
+            TargetAddress::Unix(_) => false,
+            TargetAddress::Tcp { host, .. } => {
+                host != "localhost" && host.parse::<std::net::IpAddr>().is_err()
+            }
+        }
+    }
+
     /// What belongs into `Host` for it; `None` for unix sockets.
     #[must_use]
     pub fn authority(&self) -> Option<http::HeaderValue> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::checked::{AccessLog, Admin, Config, Endpoint, Limits, Listen, Log};
+use super::checked::{AccessLog, Admin, AppApi, Config, Endpoint, Limits, Listen, Log};
 use super::checker::Checker;
 use super::fault::Fault;
 use super::given::List;
@@ -57,6 +57,7 @@ impl Settings {
             admin: admin(raw.admin, &mut endpoints, checker),
             limits: limits(raw.limits, checker),
             log: log(raw.log, checker),
+            appapi: appapi(raw.appapi, &mut endpoints, checker),
             sites: Vec::new(),
         };
         refuse_doubles(&endpoints, checker);
@@ -145,6 +146,22 @@ fn admin(
     }
     endpoints.push((endpoint.clone(), span));
     Admin { listen: Some(endpoint), token }
+}
+
+fn appapi(
+    raw: raw::AppApi,
+    endpoints: &mut Vec<Placed<Endpoint>>,
+    checker: &mut Checker<'_>,
+) -> AppApi {
+    let secret = checker.secret(raw.secret);
+    let listen = match checker.value(raw.listen) {
+        Some((Off::On(endpoint), span)) => {
+            endpoints.push((endpoint.clone(), span));
+            Some(endpoint)
+        }
+        _ => None,
+    };
+    AppApi { listen, secret }
 }
 
 /// Two listeners on one address; port 0 is a new port each time.

@@ -7,6 +7,7 @@ use toml::Spanned;
 use super::checked::{
     DavRules, HostPattern, OwnerRule, Route, Site, Spool, Target, TargetAddress, UpstreamGroup,
 };
+use super::access;
 use super::checker::Checker;
 use super::fault::Fault;
 use super::given::{Given, List};
@@ -26,6 +27,8 @@ pub(super) struct Base {
     http2: bool,
     spool_chunked: bool,
     spool: Spool,
+    /// Of the tables of a database.
+    prefix: String,
 }
 
 /// A checked site, and where in its file things stand that other files can clash with.
@@ -52,6 +55,7 @@ impl Default for Base {
             http2: false,
             spool_chunked: false,
             spool: Spool::default(),
+            prefix: "oc_".to_owned(),
         }
     }
 }
@@ -65,6 +69,8 @@ impl Base {
             raw.hosts.as_ref().map(|list| &list.span),
             raw.redirect_from.as_ref().map(|list| &list.span),
             raw.upstream.targets.as_ref().map(|list| &list.span),
+            raw.access.appapi.secret.as_ref().map(|secret| &secret.span),
+            raw.access.database.dsn.as_ref().map(|secret| &secret.span),
         ];
         let routes = raw.routes.iter().map(Spanned::span);
         let owners = raw.owners.iter().map(Spanned::span);
@@ -87,6 +93,7 @@ impl Base {
         checker.set(&mut self.http2, upstream.http2.take());
         let targets = group(&mut site.upstream, upstream, checker);
         self.dav(raw.dav, checker);
+        access::set(&mut self.site.access, &mut self.prefix, raw.access, checker);
         Single {
             name: raw.name,
             hosts: raw.hosts,
