@@ -584,7 +584,12 @@ async fn objects_move_into_a_shared_collection_as_they_are() {
         StatusCode::CREATED
     );
     let share = r#"<o:share xmlns:d="DAV:" xmlns:o="http://owncloud.org/ns"><o:set><d:href>principal:principals/users/alice</d:href><o:read-write/></o:set></o:share>"#;
-    assert_eq!(site.as_user("bob", "POST", &target, &[], share).await.status, StatusCode::OK);
+    assert_eq!(
+        site.as_user("bob", "POST", &target, &[("content-type", "application/xml")], share)
+            .await
+            .status,
+        StatusCode::OK
+    );
     let from = format!("{CALENDARS}/alice/asso/meet.ics");
     let before = site.as_user("alice", "GET", &from, &[], "").await;
     let to = [("destination", "/remote.php/dav/calendars/alice/taken_shared_by_bob/meet.ics")];

@@ -315,6 +315,22 @@ impl Store {
         })
     }
 
+    /// The transfers that are not over: site and number.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn unfinished_transfers(&self) -> Result<Vec<(String, String)>, Error> {
+        on!(self.engine, readers => |pool| {
+            sqlx::query_as(
+                "SELECT site, id FROM transfer WHERE state IN \
+                 ('awaiting', 'queued', 'running', 'paused', 'undoing') ORDER BY id",
+            )
+            .fetch_all(pool)
+            .await
+        })
+        .map_err(Error::from)
+    }
+
     /// The items of a transfer, in their order.
     ///
     /// # Errors

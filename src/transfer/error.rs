@@ -22,6 +22,12 @@ pub enum Error {
     /// There is no such account.
     #[error("there is no account {0:?}")]
     UnknownAccount(String),
+    /// Nobody can hand over to themselves.
+    #[error("recipient: source and recipient are the same account")]
+    SameAccount,
+    /// Who started a transfer cannot approve it.
+    #[error("another person than who started it has to approve it")]
+    SamePerson,
     /// Something in the request makes no sense.
     #[error("{field}: {why}")]
     Invalid {
@@ -61,6 +67,9 @@ pub enum Error {
     /// The instance says no, or nothing.
     #[error(transparent)]
     Instance(#[from] nextcloud::Error),
+    /// The site's database says no, or nothing.
+    #[error(transparent)]
+    Database(#[from] nextcloud::db::Error),
     /// Passeur's own database failed, or another worker has the transfer now.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -97,6 +106,34 @@ pub enum Halt {
 // === impl Error ===
 
 impl Error {
+    /// A stable name for machines.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::UnknownSite(_) => "unknown_site",
+            Error::UnknownTransfer(_) => "unknown_transfer",
+            Error::UnknownPlan(_) => "unknown_plan",
+            Error::UnknownAccount(_) => "unknown_account",
+            Error::SameAccount => "same_account",
+            Error::SamePerson => "same_person",
+            Error::Invalid { .. } => "invalid",
+            Error::Stale(_) => "stale_plan",
+            Error::Blocked(_) => "blocked",
+            Error::WrongState { .. } => "wrong_state",
+            Error::TooLate => "too_late",
+            Error::NoAccess(_) => "no_access",
+            Error::Conflict(_) => "conflict",
+            Error::Mismatch(_) => "mismatch",
+            Error::Instance(nextcloud::Error::NotListed(_)) => "target_not_listed",
+            Error::Instance(error) if error.is_refused() => "access_refused",
+            Error::Instance(_) => "site_unreachable",
+            Error::Database(_) => "database",
+            Error::Store(_) | Error::Stored(_) => "store",
+            Error::Later { .. } => "maintenance",
+            Error::Halted(_) | Error::Killed => "stopped",
+        }
+    }
+
     /// An error of the request.
     pub(crate) fn invalid(field: &'static str, why: impl Into<String>) -> Self {
         Error::Invalid { field, why: why.into() }
@@ -120,15 +157,15 @@ impl Error {
         matches!(self, Error::Store(store::Error::LeaseLost(_)) | Error::Killed)
     }
 
-    /// Whether there is no such thing at the instance.
-    pub(crate) fn is_not_found(&self) -> bool {
-        matches!(self, Error::Instance(error) if error.is_not_found())
-    }
-
     /// Whether the instance would answer otherwise after a while.
     pub(crate) fn retry(&self) -> Retry {
         match self {
             Error::Instance(error) => error.retry(),
+            Error::Database(
+                nextcloud::db::Error::Query(_)
+                | nextcloud::db::Error::Connect { .. }
+                | nextcloud::db::Error::Timeout(_),
+            ) => Retry::Safe,
             _ => Retry::Never,
         }
     }

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
 use super::effect::{Effect, Outcome};
 use super::site::World;
 use super::{Error, Halt};
@@ -126,7 +128,7 @@ impl Journal {
         let outcome = loop {
             tries += 1;
             self.may_die(step, "effect")?;
-            match effect.perform(world, again).await {
+            match effect.perform(world, again).boxed().await {
                 Ok(outcome) => break outcome,
                 Err(error) => self.again(error, tries)?,
             }
@@ -162,7 +164,7 @@ impl Journal {
         loop {
             tries += 1;
             self.may_die(step, "undoing")?;
-            match effect.revert(world, outcome).await {
+            match effect.revert(world, outcome).boxed().await {
                 Ok(()) => break,
                 Err(error) => self.again(error, tries)?,
             }

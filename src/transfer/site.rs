@@ -11,6 +11,7 @@ use super::Error;
 use super::model::Request;
 use crate::config::checked::Access;
 use crate::dav::client::{Client, Path};
+use crate::nextcloud::db::{Database, Dsn, Prefix};
 use crate::nextcloud::{self, Acting, Credentials, Instance};
 use crate::site::live::Live;
 
@@ -150,6 +151,19 @@ impl World {
     /// OCS as an account.
     pub fn ocs(&self, who: &Who) -> Result<nextcloud::ocs::Client, Error> {
         Ok(self.acting(who)?.ocs())
+    }
+
+    /// The site's database; to be closed after use.
+    pub async fn database(&self) -> Result<Database, Error> {
+        let settings = self.site.access.database.as_ref();
+        let settings = settings.ok_or_else(|| Error::NoAccess("its database".to_owned()))?;
+        let dsn = settings.dsn.read().map_err(|error| Error::Conflict(error.to_string()))?;
+        let dsn = Dsn::parse(&dsn)?;
+        let prefix = match dsn.prefix() {
+            Some(prefix) => prefix.clone(),
+            None => Prefix::new(&settings.prefix).map_err(crate::nextcloud::db::Error::from)?,
+        };
+        Ok(Database::open(&dsn, prefix).await?)
     }
 
     /// OCS as the site's admin, where Passeur may.

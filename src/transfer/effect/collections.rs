@@ -1,6 +1,7 @@
 //! Effects on calendars and address books.
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Kind, Outcome, Who, World};
@@ -125,15 +126,14 @@ pub(super) async fn move_objects(
 ) -> Result<Outcome, Error> {
     let client = &world.dav(who)?;
     let (from, to) = (&collection(kind, &who.uid, from)?, &collection(kind, &who.uid, to)?);
-    futures_util::stream::iter(names.to_vec())
-        .map(|name| async move { move_object(client, &from.join(&name)?, &to.join(&name)?).await })
-        .buffer_unordered(AT_ONCE)
-        .try_collect::<()>()
-        .await?;
+    let moves: Vec<BoxFuture<'_, Result<(), Error>>> =
+        names.iter().map(|name| move_object(client, from, to, name).boxed()).collect();
+    futures_util::stream::iter(moves).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     Ok(Outcome::Done)
 }
 
-async fn move_object(client: &Client, from: &Path, to: &Path) -> Result<(), Error> {
+async fn move_object(client: &Client, from: &Path, to: &Path, name: &str) -> Result<(), Error> {
+    let (from, to) = (&from.join(name)?, &to.join(name)?);
     let Err(refused) = client.move_to(from, to, Overwrite::No).await else { return Ok(()) };
     let lost = match refused.status().map(|status| status.as_u16()) {
         None | Some(404 | 408 | 412 | 500..) => true,

@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use http_body_util::BodyExt as _;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,8 @@ const SMALL: u64 = 1 << 20;
 const LARGE: u64 = 64 << 20;
 /// The size of a chunk.
 const CHUNK: u64 = 32 << 20;
+/// The largest event or card.
+const MAX_OBJECT: usize = 16 << 20;
 /// Requests at a time.
 const AT_ONCE: usize = 6;
 
@@ -68,12 +71,8 @@ pub(super) async fn copy_files(
     let (small, large): (Vec<&Source>, Vec<&Source>) =
         missing.into_iter().partition(|file| file.size <= SMALL);
     copy_small(&ends, &small).await?;
-    let copied: Vec<()> = futures_util::stream::iter(large)
-        .map(|file| copy_one(&ends, file))
-        .buffer_unordered(2)
-        .try_collect()
-        .await?;
-    drop(copied);
+    let copies = large.into_iter().map(|file| copy_one(&ends, file).boxed()).collect();
+    side_by_side(copies, 2).await?;
     let now = there(&ends, files).await?;
     let mut all = Vec::with_capacity(files.len());
     for file in files {
@@ -124,17 +123,8 @@ async fn copy_small(ends: &Ends<'_>, files: &[&Source]) -> Result<(), Error> {
     if files.is_empty() {
         return Ok(());
     }
-    let parts: Vec<Part> = futures_util::stream::iter(files.to_vec())
-        .map(|source| async move {
-            let download = ends.from.get(&file(&ends.giver.uid, &source.from)?, None).await?;
-            let bytes = bytes_of(download, source).await?;
-            // Bulk paths begin at the account's files.
-            let path = Path::root().walk(&source.to)?;
-            Ok::<_, Error>(Part { path, mtime: source.mtime.unwrap_or_default(), bytes })
-        })
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
+    let reads = files.iter().map(|source| read_small(ends, source).boxed()).collect();
+    let parts = side_by_side(reads, AT_ONCE).await?;
     let outcomes = match ends.to.bulk(&Path::root().join("bulk")?, &parts).await {
         Ok(outcomes) => outcomes,
         // Switched off, or older than 22.
@@ -153,6 +143,22 @@ async fn copy_small(ends: &Ends<'_>, files: &[&Source]) -> Result<(), Error> {
         ends.to.put(&path, Upload::of(part.bytes), &put).await?;
     }
     Ok(())
+}
+
+/// Does these, some at a time; the outcomes are in their order.
+async fn side_by_side<T>(
+    tasks: Vec<BoxFuture<'_, Result<T, Error>>>,
+    at_once: usize,
+) -> Result<Vec<T>, Error> {
+    futures_util::stream::iter(tasks).buffered(at_once).try_collect().await
+}
+
+async fn read_small(ends: &Ends<'_>, source: &Source) -> Result<Part, Error> {
+    let download = ends.from.get(&file(&ends.giver.uid, &source.from)?, None).await?;
+    let bytes = bytes_of(download, source).await?;
+    // Bulk paths begin at the account's files.
+    let path = Path::root().walk(&source.to)?;
+    Ok(Part { path, mtime: source.mtime.unwrap_or_default(), bytes })
 }
 
 async fn bytes_of(download: Download, source: &Source) -> Result<Bytes, Error> {
@@ -261,19 +267,26 @@ pub(super) async fn copy_objects(
         Kind::AddressBook => "text/vcard; charset=utf-8",
         _ => "text/calendar; charset=utf-8",
     };
-    futures_util::stream::iter(names.to_vec())
-        .map(|name| async move {
-            let download = giver.get(&source.join(&name)?, None).await?;
-            let broken =
-                |cause: Cause| crate::dav::client::Error::Unanswered { sent: true, source: cause };
-            let body = http_body_util::Limited::new(download.body, 16 << 20);
-            let bytes = body.collect().await.map_err(broken)?.to_bytes();
-            let put = Put { kind: Some(content_type.to_owned()), ..Put::default() };
-            taker.put(&target.join(&name)?, Upload::of(bytes), &put).await?;
-            Ok::<_, Error>(())
-        })
-        .buffer_unordered(AT_ONCE)
-        .try_collect::<()>()
-        .await?;
+    let copies = names
+        .iter()
+        .map(|name| copy_object(giver, taker, (source, target), name, content_type).boxed())
+        .collect();
+    side_by_side(copies, AT_ONCE).await?;
     Ok(Outcome::Done)
+}
+
+async fn copy_object(
+    giver: &Client,
+    taker: &Client,
+    (source, target): (&Path, &Path),
+    name: &str,
+    content_type: &str,
+) -> Result<(), Error> {
+    let download = giver.get(&source.join(name)?, None).await?;
+    let broken = |cause: Cause| crate::dav::client::Error::Unanswered { sent: true, source: cause };
+    let body = http_body_util::Limited::new(download.body, MAX_OBJECT);
+    let bytes = body.collect().await.map_err(broken)?.to_bytes();
+    let put = Put { kind: Some(content_type.to_owned()), ..Put::default() };
+    taker.put(&target.join(name)?, Upload::of(bytes), &put).await?;
+    Ok(())
 }

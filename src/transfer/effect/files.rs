@@ -1,7 +1,5 @@
 //! Effects on files and folders.
 
-use std::collections::HashMap;
-
 use super::{Error, Outcome, Who, World};
 use crate::dav::client::{Change, Client, Depth, Overwrite, Path, Trash};
 use crate::nextcloud::properties as p;
@@ -116,24 +114,4 @@ pub(super) async fn disfavour(world: &World, who: &Who, paths: &[String]) -> Res
 /// `None` if there is nothing, else its id as far as the instance says.
 async fn id_of(client: &Client, path: &Path) -> Result<Option<Option<u64>>, Error> {
     Ok(client.find(path, &[p::FILE_ID]).await?.map(|entry| entry.number(&p::FILE_ID)))
-}
-
-/// The etags of what is directly in a folder, by name.
-pub(super) async fn etags(
-    client: &Client,
-    folder: &Path,
-) -> Result<HashMap<String, String>, Error> {
-    let mut found = HashMap::new();
-    let mut inside = match client.propfind(folder, Depth::One, &[p::ETAG]).await {
-        Err(error) if error.is_not_found() => return Ok(found),
-        inside => inside?,
-    };
-    while let Some(entry) = inside.next().await? {
-        if let (Some(name), Some(etag), true) =
-            (entry.path.name(), entry.text(&p::ETAG), entry.path != *folder)
-        {
-            found.insert(name.to_owned(), etag.to_owned());
-        }
-    }
-    Ok(found)
 }

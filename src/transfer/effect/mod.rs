@@ -16,7 +16,7 @@ use super::Error;
 use super::model::{Kind, ShareOutcome};
 use super::site::{Who, World};
 
-pub(crate) use collections::{Looks, collection, home};
+pub(crate) use collections::{Looks, collection};
 pub(crate) use content::{Copied, Source};
 pub(crate) use print::{Over, Print};
 pub(crate) use shares::ShareRecord;
@@ -55,6 +55,8 @@ pub(crate) enum Effect {
     MoveObjects { who: Who, kind: Kind, from: String, to: String, names: Vec<String> },
     /// Makes a public link to a calendar.
     Publish { owner: Who, uri: String },
+    /// Changes rows of the site's database, in one transaction.
+    Rewrite { record: crate::nextcloud::db::Record },
     /// Copies files to another account, or another instance.
     CopyFiles { from: Who, to: Who, files: Vec<Source> },
     /// Copies objects of a collection likewise.
@@ -126,6 +128,13 @@ impl Effect {
                 collections::move_objects(world, who, *kind, (from, to), names).await
             }
             Effect::Publish { owner, uri } => collections::publish(world, owner, uri).await,
+            Effect::Rewrite { record } => {
+                let database = world.database().await?;
+                let applied = database.apply(record).await;
+                database.close().await;
+                applied?;
+                Ok(Outcome::Done)
+            }
             Effect::CopyFiles { from, to, files } => {
                 content::copy_files(world, from, to, files, again).await
             }
@@ -176,6 +185,13 @@ impl Effect {
                 collections::move_objects(world, who, *kind, (to, from), names).await.map(drop)
             }
             Effect::Publish { owner, uri } => collections::unpublish(world, owner, uri).await,
+            Effect::Rewrite { record } => {
+                let database = world.database().await?;
+                let undone = database.undo(record).await;
+                database.close().await;
+                undone?;
+                Ok(())
+            }
             Effect::CopyFiles { to, files, .. } => {
                 content::remove_copies(world, to, files, outcome).await
             }

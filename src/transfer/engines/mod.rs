@@ -2,8 +2,11 @@
 //! interrupted is run again from the beginning, and picks up where it was.
 
 mod object_move;
+mod rewrite;
 mod server_move;
 mod stream;
+
+pub(crate) use server_move::is_below;
 
 use super::effect::{Effect, Outcome, Over, Print};
 use super::journal::{Journal, Wishes};
@@ -22,10 +25,14 @@ pub(crate) struct Task<'a> {
 }
 
 /// What came of an item.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Handed {
     pub check: Check,
     /// What the plan did not say.
     pub lost: Vec<String>,
+    /// Where it ended, if not where the plan said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 /// What has to be there before the first item of an engine.
@@ -46,7 +53,8 @@ pub(crate) async fn hand_over(
         Engine::ServerMove => server_move::hand_over(task, whole, item).await,
         Engine::ObjectMove => object_move::hand_over(task, item).await,
         Engine::Stream => stream::hand_over(task, item).await,
-        Engine::Native | Engine::Rewrite | Engine::App => {
+        Engine::Rewrite => rewrite::hand_over(task, item).await,
+        Engine::Native | Engine::App => {
             Err(Error::Conflict(format!("{:?} is not there yet", item.engine)))
         }
     }

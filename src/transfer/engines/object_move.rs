@@ -39,7 +39,7 @@ pub(super) async fn hand_over(task: &mut Task<'_>, item: &Item) -> Result<Handed
         task.step("publish", publish).await?;
     }
     let after = task.look("after", recipient, item, &item.destination, Over::Ids).await?;
-    Ok(Handed { check: compare(&before, &after, Over::Ids)?, lost: Vec::new() })
+    Ok(Handed { check: compare(&before, &after, Over::Ids)?, lost: Vec::new(), to: None })
 }
 
 /// What a collection is besides its objects.
@@ -59,8 +59,7 @@ pub(super) async fn describe(task: &Task<'_>, item: &Item) -> Result<Found, Erro
     if item.kind == Kind::AddressBook {
         let books = inventory::books(&client, &source.uid).await?;
         let book = books.into_iter().find(|book| book.uri == item.path).ok_or_else(gone)?;
-        let looks =
-            Looks { name: book.name, description: book.description, ..Looks::default() };
+        let looks = Looks { name: book.name, description: book.description, ..Looks::default() };
         let invited = book.invitees.iter().map(|one| (one.principal.to_string(), one.may_write));
         return Ok(Found { looks, invited: invited.collect(), link: false });
     }

@@ -6,7 +6,7 @@
 //! Between the two moves a thing is in the recipient's home and still within reach of the source:
 //! that is when its shares are settled.
 
-use super::{Handed, Task, compare};
+use super::{Handed, Task, compare, rewrite};
 use crate::transfer::Error;
 use crate::transfer::effect::{Effect, Outcome, Over, ShareRecord};
 use crate::transfer::journal::Journal;
@@ -22,11 +22,8 @@ pub(super) async fn prepare(task: &mut Task<'_>, recipient: &str) -> Result<(), 
         task.step(&step, Effect::DropShare { record, owner: source.clone() }).await?;
     }
     let path = helper(task.tag);
-    let make = Effect::MakeFolder {
-        who: Who::here(recipient),
-        path: path.clone(),
-        may_exist: false,
-    };
+    let make =
+        Effect::MakeFolder { who: Who::here(recipient), path: path.clone(), may_exist: false };
     task.step(&format!("helper/{recipient}"), make).await?;
     let share = Effect::ShareFolder { owner: recipient.to_owned(), path, with: source };
     task.step(&format!("share/{recipient}"), share).await?;
@@ -56,8 +53,13 @@ pub(super) async fn hand_over(
         file_id: item.file_id,
     };
     task.step("move", moved).await?;
-    let noted = whole.ended("shares").cloned();
-    settle_shares(task, item, &helped, noted.as_ref()).await?;
+    let by_database = task.world.site.access.database.is_some()
+        && task.plan.request.shares == Shares::Keep
+        && item.file_id.is_some();
+    if !by_database {
+        let noted = whole.ended("shares").cloned();
+        settle_shares(task, item, &helped, noted.as_ref()).await?;
+    }
     let placed = Effect::Move {
         who: recipient.clone(),
         from: helped,
@@ -65,13 +67,17 @@ pub(super) async fn hand_over(
         file_id: item.file_id,
     };
     task.step("place", placed).await?;
-    if !before.favourites.is_empty() {
+    let mut lost = Vec::new();
+    if let (true, Some(file)) = (by_database, item.file_id) {
+        let was = [item.path.clone(), format!("{mount}/{name}")];
+        lost = rewrite::repair(task, item, file, &was).await?;
+    } else if !before.favourites.is_empty() {
         let paths = before.favourites.iter().map(|below| join(&item.destination, below));
         let mark = Effect::Favourites { who: recipient.clone(), paths: paths.collect() };
         task.step("favourites", mark).await?;
     }
     let after = task.look("after", recipient, item, &item.destination, Over::Ids).await?;
-    Ok(Handed { check: compare(&before, &after, Over::Ids)?, lost: Vec::new() })
+    Ok(Handed { check: compare(&before, &after, Over::Ids)?, lost, to: None })
 }
 
 /// Takes the helper folder away.
@@ -103,18 +109,12 @@ fn join(path: &str, below: &str) -> String {
 }
 
 /// Makes the folders above a path that are not there.
-pub(super) async fn folders_above(
-    task: &mut Task<'_>,
-    who: &Who,
-    path: &str,
-) -> Result<(), Error> {
-    let above: Vec<usize> = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).collect();
+pub(super) async fn folders_above(task: &mut Task<'_>, who: &Who, path: &str) -> Result<(), Error> {
+    let above: Vec<usize> =
+        path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).collect();
     for at in above {
-        let make = Effect::MakeFolder {
-            who: who.clone(),
-            path: path[..at].to_owned(),
-            may_exist: true,
-        };
+        let make =
+            Effect::MakeFolder { who: who.clone(), path: path[..at].to_owned(), may_exist: true };
         task.step(&format!("folder{}", &path[..at]), make).await?;
     }
     Ok(())
@@ -135,9 +135,11 @@ async fn to_drop(
             received.iter().map(ShareRecord::from).collect()
         }
     };
-    let mut items = task.plan.items.iter().filter(|item| {
-        item.engine == Engine::ServerMove && item.recipient == recipient
-    });
+    let mut items = task
+        .plan
+        .items
+        .iter()
+        .filter(|item| item.engine == Engine::ServerMove && item.recipient == recipient);
     let known = matches!(noted, Outcome::Shares { shares: Some(_) });
     Ok(all
         .into_iter()
@@ -148,7 +150,7 @@ async fn to_drop(
 }
 
 /// Whether a path is another, or below it.
-pub(super) fn is_below(path: &str, above: &str) -> bool {
+pub(crate) fn is_below(path: &str, above: &str) -> bool {
     path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 

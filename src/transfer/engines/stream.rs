@@ -40,7 +40,7 @@ pub(super) async fn hand_over(task: &mut Task<'_>, item: &Item) -> Result<Handed
         task.step("favourites", mark).await?;
     }
     let after = task.look("after", recipient, item, &item.destination, Over::Names).await?;
-    Ok(Handed { check: compare(&before, &after, Over::Names)?, lost: Vec::new() })
+    Ok(Handed { check: compare(&before, &after, Over::Names)?, lost: Vec::new(), to: None })
 }
 
 async fn copy_files(task: &mut Task<'_>, item: &Item, to: &Who) -> Result<(), Error> {
