@@ -161,6 +161,11 @@ impl Caller {
         })
     }
 
+    /// The same, from an address.
+    pub(super) fn from(self, address: Option<IpAddr>) -> Self {
+        Self { address, ..self }
+    }
+
     /// The words of what it may do.
     #[must_use]
     pub fn scopes(&self) -> Vec<Scope> {

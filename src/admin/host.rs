@@ -39,7 +39,7 @@ pub fn router(operator: Arc<Operator>) -> Router {
         .nest(api::PREFIX, api)
         .fallback(async |request: Request| {
             let path = request.uri().path().trim_start_matches('/').to_owned();
-            page::answer(request.method(), &path)
+            page::answer(request.method(), "/", &path)
         })
         .layer(from_fn(name_request))
 }
@@ -76,7 +76,7 @@ async fn authenticate(
     let address = address.map(|ConnectInfo(address)| address.ip());
     match caller(&operator, request.headers()).await {
         Ok(caller) => {
-            request.extensions_mut().insert(Caller { address, ..caller });
+            request.extensions_mut().insert(caller.from(address));
             next.run(request).await
         }
         Err(problem) => problem.into_response(),

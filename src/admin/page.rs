@@ -1,8 +1,8 @@
 //! The admin page: static files that are part of the binary, the same at both doors. What it shows,
 //! it asks the API for.
 //!
-//! Every address that is no file is the page itself, which reads the address (so a link to a
-//! transfer can be kept). Files are named by what is in them and kept for ever; the page is not.
+//! Files have no folders. Every other address is the page itself, which reads the address (so a link
+//! to a transfer can be kept). Files are named by what is in them and kept for ever; the page is not.
 
 use axum::body::Body;
 use axum::http::header::{
@@ -23,9 +23,12 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 /// Where its files are, in what is embedded.
 const FOLDER: &str = "admin/";
 
-/// The answer to a request for `path`, from the door's root on and without a slash before it.
+/// What stands in the page for the door's root.
+const BASE: &str = "{{base}}";
+
+/// The answer to a request for `path`, which is below the door's root `base`.
 #[must_use]
-pub(super) fn answer(method: &Method, path: &str) -> Response<Body> {
+pub(super) fn answer(method: &Method, base: &str, path: &str) -> Response<Body> {
     let file = |path: &str| {
         let all = embedded::WEB
             .iter()
@@ -35,19 +38,21 @@ pub(super) fn answer(method: &Method, path: &str) -> Response<Body> {
     let found = match file(path) {
         Some(found) => Some(found),
         // A file that is not there (any more) is not the page.
-        None if path.rsplit('/').next().is_some_and(|name| name.contains('.')) => None,
+        None if path.contains('.') && !path.contains('/') => None,
         None => file("index.html"),
     };
     let Some((name, bytes)) = found else { return plain(StatusCode::NOT_FOUND, "not found\n") };
     if method != Method::GET && method != Method::HEAD {
         return plain(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
     }
-    let mut response = Response::new(Body::from(bytes));
-    let headers = response.headers_mut();
-    let kept = match name == "index.html" {
-        true => "no-cache",
-        false => "public, max-age=31536000, immutable",
+    let is_page = name == "index.html";
+    let body = match std::str::from_utf8(bytes) {
+        Ok(page) if is_page => Body::from(page.replace(BASE, base)),
+        _ => Body::from(bytes),
     };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    let kept = if is_page { "no-cache" } else { "public, max-age=31536000, immutable" };
     for (name, value) in [
         (CONTENT_TYPE, content_type(name)),
         (CACHE_CONTROL, kept),

@@ -38,8 +38,9 @@ pub struct Problem {
     /// What blocks a plan.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blocking: Vec<Block>,
+    /// When to come back; sent as `Retry-After`.
     #[serde(skip)]
-    retry_after: Option<Duration>,
+    pub retry_after: Option<Duration>,
 }
 
 /// One thing of several that are wrong.

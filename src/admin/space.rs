@@ -60,7 +60,7 @@ impl Endpoint for Door {
         let path = exchange.request.uri().path();
         let below = path.strip_prefix(PREFIX).unwrap_or_default().to_owned();
         if !below.starts_with("api/") {
-            let answer = page::answer(exchange.request.method(), &below);
+            let answer = page::answer(exchange.request.method(), PREFIX, &below);
             return Box::pin(async move { Ok(streamed(answer)) });
         }
         let (api, router) = (Arc::clone(&self.api), self.router.clone());

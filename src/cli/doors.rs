@@ -183,7 +183,8 @@ impl Handover {
 
     /// Works on transfers from now on, and tells how those end that are there already.
     pub fn start(&self) -> Vec<JoinHandle<()>> {
-        let running = tokio::spawn(Arc::clone(&self.transfers).run());
+        // It ends with its task: what was at work is in the journal.
+        let running = tokio::spawn(Arc::clone(&self.transfers).run(std::future::pending()));
         let api = Arc::clone(&self.api);
         let telling = tokio::spawn(async move { ending::follow_all(&api).await });
         vec![running, telling]
