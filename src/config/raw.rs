@@ -15,7 +15,7 @@ use toml::Spanned;
 use super::checked::{AccessLog, Endpoint, HostPattern};
 use super::given::{Given, List, Secret};
 use super::tours::{Progress, Wizard};
-use super::values::{Count, Host, Off, Prefix, Size, TargetUrl};
+use super::values::{CloudUrl, Count, Host, Off, Prefix, Size, TargetUrl};
 
 /// The main file.
 #[derive(Debug, Default, Deserialize)]
@@ -24,9 +24,11 @@ pub(super) struct Main {
     pub sites: Option<Given<PathBuf>>,
     pub listen: Listen,
     pub admin: Admin,
+    pub store: Store,
     pub limits: Limits,
     pub log: Log,
     pub tours: AllTours,
+    pub appapi: AppApi,
     pub defaults: Site,
 }
 
@@ -47,6 +49,14 @@ pub(super) struct Listen {
 pub(super) struct Admin {
     pub listen: Option<Given<Off<Endpoint>>>,
     pub token: Option<Secret>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Store {
+    pub folder: Option<Given<PathBuf>>,
+    pub postgres: Option<Secret>,
+    pub key: Option<Secret>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,6 +82,13 @@ pub(super) struct Log {
     pub access: Option<Given<AccessLog>>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct AppApi {
+    pub listen: Option<Given<Off<Endpoint>>>,
+    pub secret: Option<Secret>,
+}
+
 /// A file of the sites folder; and `[defaults]` of the main file, where what makes a site this
 /// one and no other is refused.
 #[derive(Debug, Default, Deserialize)]
@@ -88,6 +105,8 @@ pub(super) struct Site {
     pub upstream: Upstream,
     pub dav: Dav,
     pub tours: Tours,
+    pub access: Access,
+    pub transfers: Transfers,
     pub routes: Vec<Spanned<Route>>,
     pub owners: Vec<Spanned<Owner>>,
 }
@@ -146,6 +165,41 @@ pub(super) struct Tours {
     pub help: Option<Given<bool>>,
     pub counters: Option<Given<bool>>,
     pub report_missing: Option<Given<Count>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Access {
+    pub folder: Option<Given<Prefix>>,
+    pub admin: Option<Given<String>>,
+    pub hand_over_to: Option<List<CloudUrl>>,
+    pub appapi: AccessApp,
+    pub database: AccessDatabase,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct AccessApp {
+    pub id: Option<Given<String>>,
+    pub secret: Option<Secret>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct AccessDatabase {
+    pub dsn: Option<Secret>,
+    pub prefix: Option<Given<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Transfers {
+    pub approval: Option<Given<bool>>,
+    pub undo: Option<Given<Duration>>,
+    pub bandwidth: Option<Given<Off<Size>>>,
+    pub notify: Option<Given<bool>>,
+    pub webhook: Option<Given<Off<CloudUrl>>>,
+    pub webhook_secret: Option<Secret>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -8,6 +8,7 @@ mod depth;
 mod destination;
 pub mod endpoints;
 mod etags;
+mod hold;
 mod moves;
 pub mod owners;
 mod spool;
@@ -35,12 +36,15 @@ pub type Stack = RuledService<
         RuledService<
             depth::Guard,
             RuledService<
-                moves::Join,
+                hold::Guard,
                 RuledService<
-                    etags::Repair,
+                    moves::Join,
                     RuledService<
-                        owners::Show,
-                        RuledService<Inject, RuledService<spool::Spool, Origin>>,
+                        etags::Repair,
+                        RuledService<
+                            owners::Show,
+                            RuledService<Inject, RuledService<spool::Spool, Origin>>,
+                        >,
                     >,
                 >,
             >,
@@ -55,6 +59,7 @@ pub fn stack(endpoints: endpoints::Endpoints, tours: Inject) -> Stack {
         .layer(Ruled(endpoints))
         .layer(Ruled(destination::Guard))
         .layer(Ruled(depth::Guard))
+        .layer(Ruled(hold::Guard))
         .layer(Ruled(moves::Join::default()))
         .layer(Ruled(etags::Repair))
         .layer(Ruled(owners::Show))

@@ -76,7 +76,7 @@ impl Tours {
 
     async fn progress(&self, tenant: &str, headers: HeaderMap) -> Answer {
         let person = self.person(tenant, &headers)?;
-        let found = self.store.load(tenant, &person).await.map_err(unavailable)?;
+        let found = self.keeping().store.load(tenant, &person).await.map_err(unavailable)?;
         let json = found.unwrap_or_else(|| Progress::default().write());
         Ok(document(json))
     }
@@ -87,10 +87,10 @@ impl Tours {
         let Some(theirs) = Progress::read(&bytes) else {
             return Err(refuse(StatusCode::BAD_REQUEST, "This is no document of progress."));
         };
-        let ours = self.store.load(tenant, &person).await.map_err(unavailable)?;
+        let ours = self.keeping().store.load(tenant, &person).await.map_err(unavailable)?;
         let ours = ours.and_then(|json| Progress::read(json.as_bytes())).unwrap_or_default();
         let json = ours.merge(theirs).write();
-        self.store.save(tenant, &person, json.clone()).await.map_err(unavailable)?;
+        self.keeping().store.save(tenant, &person, json.clone()).await.map_err(unavailable)?;
         Ok(document(json))
     }
 
@@ -104,7 +104,7 @@ impl Tours {
         let Some(message) = message.filter(|message| message.version == 1) else {
             return Err(refuse(StatusCode::BAD_REQUEST, "This is no message of events."));
         };
-        let person = self.key.check(tenant, &message.token).ok_or_else(unauthorized)?;
+        let person = self.keeping().key.check(tenant, &message.token).ok_or_else(unauthorized)?;
         if let Some(catalogue) = view.catalogue.as_ref().filter(|_| !asks_not_to) {
             let counters = view.settings.counters;
             if !self.ledger.count(tenant, &person, message, catalogue, counters) {
@@ -120,7 +120,7 @@ impl Tours {
     /// Who shows a token in the header, which no page of another origin can set.
     fn person(&self, tenant: &str, headers: &HeaderMap) -> Result<Person, Refusal> {
         let token = headers.get("x-passeur-token").and_then(|value| value.to_str().ok());
-        token.and_then(|token| self.key.check(tenant, token)).ok_or_else(unauthorized)
+        token.and_then(|token| self.keeping().key.check(tenant, token)).ok_or_else(unauthorized)
     }
 }
 

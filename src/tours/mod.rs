@@ -19,7 +19,7 @@ mod view;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 
@@ -40,10 +40,19 @@ pub struct Tours {
     views: ArcSwap<HashMap<checked::Tours, Arc<View>>>,
     catalogues: Mutex<HashMap<Source, Known>>,
     versions: Versions,
-    key: Key,
-    store: Arc<dyn ProgressStore>,
+    /// Without a store of Passeur's own: as long as the process runs.
+    here: Keeping,
+    kept: OnceLock<Keeping>,
+    /// Where admins hand over, if anybody can.
+    door: OnceLock<&'static str>,
     ledger: Ledger,
     preview: Option<String>,
+}
+
+/// Where progress is kept, and what makes numbers of people.
+struct Keeping {
+    key: Key,
+    store: Arc<dyn ProgressStore>,
 }
 
 /// Where a catalogue comes from.
@@ -84,11 +93,33 @@ impl Tours {
             views: ArcSwap::default(),
             catalogues: Mutex::default(),
             versions: Versions::default(),
-            key,
-            store,
+            here: Keeping { key, store },
+            kept: OnceLock::new(),
+            door: OnceLock::new(),
             ledger: Ledger::default(),
             preview: None,
         }
+    }
+
+    /// From now on keeps progress in this store, with this key; only the first call counts.
+    pub fn keep_in(&self, key: Key, store: Arc<dyn ProgressStore>) {
+        let _again = self.kept.set(Keeping { key, store });
+    }
+
+    /// Shows admins of sites that can be handed over from where this is done; only the first call
+    /// counts.
+    pub fn show_door(&self, address: &'static str) {
+        let _again = self.door.set(address);
+    }
+
+    fn keeping(&self) -> &Keeping {
+        self.kept.get().unwrap_or(&self.here)
+    }
+
+    /// Where admins of a site hand over.
+    fn door(&self, site: &checked::Site) -> Option<&'static str> {
+        let is_open = site.access.app_secret.is_some() || site.access.database.is_some();
+        self.door.get().copied().filter(|_| is_open)
     }
 
     /// Shows this tour at once, on every page, if there is one.

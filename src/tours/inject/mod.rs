@@ -65,16 +65,19 @@ impl Inject {
 
 impl Rule for Inject {
     fn wants(&self, exchange: &Exchange) -> bool {
-        self.0.is_some()
-            && exchange.kind == Kind::Web
-            && exchange.site.config.tours.enabled
+        let site = &exchange.site.config;
+        let is_shown = |tours: &Arc<Tours>| site.tours.enabled || tours.door(site).is_some();
+        exchange.kind == Kind::Web
+            && self.0.as_ref().is_some_and(is_shown)
             && gates::may_be_page(&exchange.request)
     }
 
     async fn carry<S: Inner>(self, exchange: Box<Exchange>, mut inner: S) -> Answer {
         let site = Arc::clone(&exchange.site);
         let view = self.0.as_ref().and_then(|tours| Some((tours, tours.view(&site.config)?)));
-        let Some((tours, view)) = view.filter(|(_, view)| view.is_on()) else {
+        let is_shown =
+            |tours: &Tours, view: &View| view.is_on() || tours.door(&site.config).is_some();
+        let Some((tours, view)) = view.filter(|(tours, view)| is_shown(tours, view)) else {
             return inner.call(exchange).await;
         };
         let tenant = tenant(&site.config, &exchange.authority);
@@ -109,7 +112,7 @@ impl Tours {
                 return Response::from_parts(parts, body);
             }
         };
-        let tag = self.tag(&open, &candidate.nonce, view, tenant);
+        let tag = self.tag(&open, &candidate.nonce, view, site, tenant);
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         let length: Option<u64> = length.and_then(|text| text.parse().ok());
         coding::forget_bytes(&mut parts.headers);
@@ -121,7 +124,7 @@ impl Tours {
         Response::from_parts(parts, open.insert(&tag))
     }
 
-    fn tag(&self, open: &Open, nonce: &str, view: &View, tenant: &str) -> String {
+    fn tag(&self, open: &Open, nonce: &str, view: &View, site: &Site, tenant: &str) -> String {
         let page = &open.page;
         let progress = match self.preview {
             Some(_) => Progress::Local,
@@ -132,10 +135,10 @@ impl Tours {
             loader: &view.loader.url(),
             site: tenant,
             progress: progress.as_str(),
-            token: &self.key.sign(tenant, &page.user),
+            token: &self.keeping().key.sign(tenant, &page.user),
             apps: &self.versions.of(page.version_hash.as_deref(), &page.sheets),
             wizard: view.settings.wizard.as_str(),
-            admin: None,
+            admin: self.door(&site.config),
             preview: self.preview.as_deref(),
         }
         .render()
