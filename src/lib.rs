@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod intercept;
 pub mod listen;
 pub mod observe;
+pub mod pace;
 pub mod site;
 pub mod tls;
 pub mod upstream;

@@ -18,6 +18,7 @@ impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
         running::block_on(async {
             let stop = Stop::listen()?;
+            let hangups = running::hangups()?;
             let (loaded, reloader) = Reloader::load(&self.config)?;
             log_problems(&loaded.warnings);
             let extras = Extras { reloads: Some(reloader.reloads()), ..Extras::default() };
@@ -31,7 +32,7 @@ impl Serve {
                 }
             };
             tokio::select! {
-                ended = reloader.run(apply, || server.reload_certificates()) => ended?,
+                () = reloader.run(hangups, apply, || server.reload_certificates()) => {}
                 () = stop.wait() => {}
             }
             running::stop(server).await;

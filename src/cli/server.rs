@@ -206,7 +206,7 @@ impl Server {
         let previous = self.shared.settings.load();
         self.shared.settings.store(Arc::new(Settings {
             trusted_hops: config.listen.trusted_hops.clone(),
-            client_stall: config.limits.client_stall,
+            patience: config.limits.patience(),
             https_port: config.listen.public_https_port.or(previous.https_port),
             has_certificate: has_certificate(self.certificates.clone()),
         }));
@@ -327,7 +327,7 @@ fn settings(
     let own = secure.map(Listener::address).find_map(|address| tcp(&address));
     Settings {
         trusted_hops: config.listen.trusted_hops.clone(),
-        client_stall: config.limits.client_stall,
+        patience: config.limits.patience(),
         https_port: config.listen.public_https_port.or(own.map(|address| address.port())),
         has_certificate: has_certificate(certificates.cloned()),
     }

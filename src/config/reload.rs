@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 use super::checked::Config;
 use super::load::{Loaded, Loader};
 use super::problem::{Errors, Problem};
 use super::watch::{Changed, Folders, Watch};
+use crate::tls::Authorities;
 
 /// Loads a configuration once, and again whenever it changes.
 pub struct Reloader {
@@ -73,19 +74,17 @@ impl Reloader {
         Arc::clone(&self.reloads)
     }
 
-    /// Acts on changes and on SIGHUP until it is dropped. `apply` gets every new configuration
+    /// Acts on changes and on SIGHUP until it is dropped. `hangups` is listened to from before the
+    /// first load: a SIGHUP that nobody listens for kills. `apply` gets every new configuration
     /// (also one that equals the old, after SIGHUP: logs are reopened then), with the sites that
     /// did not change shared with the one before; `certificates` is called when the files of the
     /// certificate folder may have changed.
-    ///
-    /// # Errors
-    /// If SIGHUP cannot be listened for.
     pub async fn run(
         mut self,
+        mut hangups: Signal,
         mut apply: impl FnMut(Config),
         mut certificates: impl FnMut(),
-    ) -> std::io::Result<()> {
-        let mut hangups = signal(SignalKind::hangup())?;
+    ) {
         loop {
             let (changed, asked) = tokio::select! {
                 changed = self.watch.changed() => (changed, false),
@@ -149,7 +148,15 @@ impl Reloader {
 }
 
 fn folders(path: &Path, loaded: &Loaded) -> Folders {
+    let named: std::collections::BTreeSet<&Path> = loaded
+        .config
+        .sites
+        .iter()
+        .flat_map(|site| super::load::authorities(site))
+        .map(Authorities::path)
+        .collect();
     Folders {
+        named: named.into_iter().map(Path::to_owned).collect(),
         main: path.to_owned(),
         sites: loaded.sites_folder.clone(),
         certificates: loaded.config.listen.certificates.clone(),

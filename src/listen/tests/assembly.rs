@@ -166,6 +166,24 @@ async fn a_trusted_peer_without_a_proxy_header_is_closed_unanswered() {
 }
 
 #[tokio::test]
+async fn a_proxy_header_names_the_client_of_a_unix_socket() {
+    let mut config = Config::default();
+    config.listen.proxy_protocol_from = vec!["unix".parse().unwrap()];
+    let running = start(config, false).await;
+    let header = "PROXY TCP4 192.0.2.7 198.51.100.1 12345 443\r\n";
+    let unix = UnixStream::connect(running.unix()).await.unwrap();
+    assert_eq!(statuses(&exchange(unix, format!("{header}{GET}").as_bytes()).await), [200]);
+    let unix = UnixStream::connect(running.unix()).await.unwrap();
+    assert_eq!(exchange(unix, GET.as_bytes()).await, "", "required of every unix peer");
+    // Others need none.
+    let tcp = TcpStream::connect(running.tcp(0)).await.unwrap();
+    assert_eq!(statuses(&exchange(tcp, GET.as_bytes()).await), [200]);
+    let connections = running.echo.connections.lock().unwrap().clone();
+    assert_eq!(connections[0].peer, Some("192.0.2.7:12345".parse().unwrap()));
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_proxy_header_from_others_is_a_bad_request() {
     let running = start(Config::default(), false).await;
     let header = "PROXY TCP4 192.0.2.7 198.51.100.1 12345 443\r\n";

@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 
 use crate::support::{
-    HOST, Origin, SHORT, builder, get, h2::Pieces, proxy_to, request, site, soon,
+    HOST, OK, Origin, SHORT, builder, get, h2::Pieces, proxy_to, request, site, soon,
 };
 
 /// A21
@@ -365,4 +365,33 @@ async fn a_client_that_stalls_is_cut_off_and_the_origin_learns_of_it() {
     let body = origin.request(1).await.body;
     assert_eq!((body.bytes.as_slice(), body.whole), (&b"half"[..], false));
     client.rest().await;
+}
+
+/// A37: no pause is long, but the whole is too slow; its place at the origin is free again.
+#[tokio::test]
+async fn an_upload_of_a_few_bytes_a_second_does_not_keep_its_place() {
+    let origin = Origin::scripted(|mut conversation| async move {
+        let head = conversation.request_head().await.unwrap();
+        let body = conversation.wire.request_body(&head).await;
+        conversation.note(head, body);
+        conversation.wire.send(OK).await;
+    })
+    .await;
+    let proxy = proxy_to(&origin)
+        .limits(|limits| (limits.client_stall, limits.client_rate) = (SHORT, 1 << 20))
+        .site(|site| site.upstream.max_in_flight = 1)
+        .start()
+        .await;
+    let mut client = proxy.connect().await;
+    client.send(request("PUT", "/x", "Content-Length: 1000000\r\n")).await;
+    let dripping = tokio::spawn(async move {
+        loop {
+            client.send("x").await;
+            tokio::time::sleep(SHORT / 30).await;
+        }
+    });
+    let body = origin.request(1).await.body;
+    assert!(body.bytes.len() > 1 && !body.whole, "{} bytes", body.bytes.len());
+    assert_eq!(proxy.get("/next").await.status(), 200);
+    dripping.abort();
 }
