@@ -1,6 +1,7 @@
 //! Serves HTTP/2 on one connection.
 //!
-//! The h2 crate checks frames, header lists and lengths. What it leaves to us is time: a client may
+//! The h2 crate checks frames, header lists and lengths, but for [fragments](super::fragments). What
+//! it leaves to us is time: a client may
 //! hold a connection open without streams, or hold an answer by granting no window, and answer
 //! pings all the while. Connections without streams are closed gracefully after the idle time, and
 //! a stream whose client grants nothing for the stall time is reset.
@@ -23,6 +24,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::budget::Window;
 use super::connection::Ended;
 use super::drain::Open;
+use super::fragments::WithoutFragments;
 use super::stream::Stream;
 use super::{BoxError, Connection, Gateway};
 use crate::config::checked::Limits;
@@ -115,8 +117,8 @@ pub(super) async fn serve<G: Gateway>(
     let streams = Arc::new(Streams::new());
     let executor = Executor { streams: streams.clone(), stall: limits.client_stall };
     let service = Service { gateway, connection, streams: streams.clone() };
-    let serving =
-        builder(executor, limits, &window).serve_connection(TokioIo::new(stream), service);
+    let serving = builder(executor, limits, &window)
+        .serve_connection(TokioIo::new(WithoutFragments::new(stream)), service);
     let mut serving = pin!(serving);
     let mut leaving = pin!(async {
         tokio::select! {

@@ -2,11 +2,12 @@
 //!
 //! Only a 207 with XML in it is looked at, everything else passes as it is. The body streams
 //! through [`Rewriter`]: one piece goes out for one that comes in, and what is held back is bounded.
-//! Nextcloud compresses such answers by itself, so they are decoded on the way and sent plain; what
-//! they decode to is capped. A rewriter that fails open is counted and changes nothing any more;
+//! The origin is asked for plain answers; one that is encoded all the same is decoded on the way, and
+//! what it decodes to is capped. For clients that accept it, the result is compressed again. A rewriter that fails open is counted and changes nothing any more;
 //! encoded bytes that cannot be decoded end the body with an error, as its beginning is gone.
 
 mod decode;
+mod encode;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, VARY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body as _, Frame};
 
@@ -48,11 +49,13 @@ const ABOUT_BYTES: [HeaderName; 5] = [
     HeaderName::from_static("repr-digest"),
 ];
 
-/// Applies `rules` to a multistatus answer. `on_fail_open` is called at most once, here or while
+/// Applies `rules` to a multistatus answer; compresses it, if it may be in `gzip`, for then the
+/// origin would have done so. `on_fail_open` is called at most once, here or while
 /// the body is read, if the answer or the rest of it passes untouched though it might matter.
 pub fn rewrite(
     response: Response<Body>,
     rules: Arc<Rules>,
+    gzip: bool,
     on_fail_open: impl Fn(Reason) + Send + Unpin + 'static,
 ) -> Response<Body> {
     let is_empty = rules.is_empty() || response.body().is_empty();
@@ -67,13 +70,20 @@ pub fn rewrite(
         }
     };
     let (mut parts, body) = response.into_parts();
+    let gzip = gzip && encode::is_worthwhile(&parts.headers);
     repair(&mut parts.headers);
     let source = match coding {
         None => Source::Plain(body),
         Some(coding) => Source::Encoded(Box::new(Decoded::new(coding, body))),
     };
     let rewriter = Some(Rewriter::new(rules, Limits::default()));
-    Response::from_parts(parts, Body::made(Rewritten { source, rewriter, on_fail_open }))
+    let body = Rewritten { source, rewriter, on_fail_open };
+    if !gzip {
+        return Response::from_parts(parts, Body::made(body));
+    }
+    parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    Response::from_parts(parts, Body::made(encode::Encoded::new(body)))
 }
 
 /// The body of a rewritten answer.

@@ -194,6 +194,19 @@ async fn h2_controls_in_values() {
 }
 
 #[tokio::test]
+async fn h2_fragments() {
+    for path in ["/coll/#x", "/coll/#", "/#a?b", "/a?b#c", "#"] {
+        let block = fields(&[
+            (":method", b"DELETE"),
+            (":scheme", b"https"),
+            (":authority", b"a"),
+            (":path", path.as_bytes()),
+        ]);
+        refuses(path, frame(HEADERS, END_HEADERS | END_STREAM, 1, &block)).await;
+    }
+}
+
+#[tokio::test]
 async fn h2_names() {
     for name in ["X-Upper", "a b", "a:", "", "a\r\nb", ":unknown"] {
         refuses(&format!("{name:?}"), one(&[(name, b"a")])).await;
