@@ -27,9 +27,11 @@ impl Serve {
                 tracing::info!(%address, "listening");
             }
             let apply = |config| {
-                if let Err(error) = server.apply(config) {
-                    tracing::error!(error = causes(&error), "configuration not applied");
+                let applied = server.apply(config);
+                if let Err(error) = &applied {
+                    tracing::error!(error = causes(error), "configuration not applied");
                 }
+                applied.is_ok()
             };
             tokio::select! {
                 () = reloader.run(hangups, apply, || server.reload_certificates()) => {}

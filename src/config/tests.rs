@@ -338,7 +338,7 @@ impl Running {
         let reloads = reloader.reloads();
         let (sender, calls) = tokio::sync::mpsc::unbounded_channel();
         let again = sender.clone();
-        let apply = move |config| drop(sender.send(Call::Apply(Box::new(config))));
+        let apply = move |config| sender.send(Call::Apply(Box::new(config))).is_ok();
         let certificates = move || drop(again.send(Call::Certificates));
         Self { calls, reloads, task: tokio::spawn(reloader.run(hangups, apply, certificates)) }
     }
