@@ -12,6 +12,7 @@ pub mod demo;
 pub mod gateway;
 pub mod intercept;
 pub mod listen;
+pub mod memory;
 pub mod observe;
 pub mod pace;
 pub mod site;
