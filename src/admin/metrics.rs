@@ -19,6 +19,9 @@ pub(super) fn page(operator: &Operator) -> String {
         sites.clone().map(|site| (site.config.name.as_str(), &*site.metrics)),
     );
     upstreams(&mut page, table.sites());
+    if let Some(tours) = &operator.tours {
+        tours.ledger().encode(&mut page);
+    }
     page.finish()
 }
 

@@ -2,11 +2,13 @@
 
 mod check;
 mod demo;
+mod doors;
 pub mod exit;
 mod proxy;
 mod running;
 mod serve;
 mod server;
+mod tours;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,7 @@ enum Command {
     Demo(demo::Demo),
     Proxy(proxy::Proxy),
     Serve(serve::Serve),
+    Tours(tours::Command),
 }
 
 /// Runs the command line of this process.
@@ -40,6 +43,7 @@ pub fn run() -> ExitCode {
         Command::Demo(demo) => demo.run().map(|()| 0),
         Command::Proxy(proxy) => proxy.run().map(|()| 0),
         Command::Serve(serve) => serve.run().map(|()| 0),
+        Command::Tours(tours) => tours.run(),
     };
     match outcome {
         Ok(number) => exit::code(number),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
-use super::{Server, running, running::Stop};
+use super::{Extras, Server, running, running::Stop};
 use crate::config::checked::{
     self, AccessLog, Config, Endpoint, Peer, Target, TargetAddress, UpstreamGroup,
 };
@@ -32,6 +32,9 @@ pub(super) struct Proxy {
     /// Write a JSON line per request to this file; - is standard output
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
+    /// Show the guided tours that come with Passeur
+    #[arg(long)]
+    tours: bool,
     /// Worker threads; 0 is one per core
     #[arg(long, value_name = "N", default_value_t = 0)]
     workers: usize,
@@ -39,10 +42,15 @@ pub(super) struct Proxy {
 
 impl Proxy {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        let extras = if self.tours {
+            Extras::with_tours(super::tours::tours(None)?)
+        } else {
+            Extras::default()
+        };
         let config = self.config();
         running::block_on(async {
             let stop = Stop::listen()?;
-            let server = Server::start(config).await?;
+            let server = Server::start_with(config, extras).await?;
             for address in server.addresses() {
                 println!("{address}");
             }
@@ -53,7 +61,8 @@ impl Proxy {
     }
 
     fn config(self) -> Config {
-        let site = checked::Site::to("site", Vec::new(), UpstreamGroup::to(self.to));
+        let mut site = checked::Site::to("site", Vec::new(), UpstreamGroup::to(self.to));
+        site.tours.enabled = self.tours;
         let mut config = Config { sites: vec![Arc::new(site)], ..Config::default() };
         config.listen.http = vec![Endpoint::Tcp(self.from)];
         config.listen.https = self.https.map(Endpoint::Tcp).into_iter().collect();
@@ -70,7 +79,7 @@ impl Proxy {
 }
 
 /// What `--to` means; an error is one of the command line.
-fn target(url: &str) -> anyhow::Result<Target> {
+pub(super) fn target(url: &str) -> anyhow::Result<Target> {
     let url = url::Url::parse(url).context("it is no URL")?;
     let tls = match url.scheme() {
         "http" => false,

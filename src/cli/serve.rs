@@ -21,7 +21,8 @@ impl Serve {
             let hangups = running::hangups()?;
             let (loaded, reloader) = Reloader::load(&self.config)?;
             log_problems(&loaded.warnings);
-            let extras = Extras { reloads: Some(reloader.reloads()), ..Extras::default() };
+            let tours = super::tours::tours(None)?;
+            let extras = Extras { reloads: Some(reloader.reloads()), ..Extras::with_tours(tours) };
             let server = Server::start_with(loaded.config, extras).await?;
             for address in server.addresses() {
                 tracing::info!(%address, "listening");

@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
 
+use super::doors::{Handover, OpenError};
 use crate::admin::{self, Operator};
 use crate::config::checked::{AccessLog, Config, Endpoint, Listen};
 use crate::config::{Reloads, SecretError};
@@ -23,6 +24,8 @@ use crate::listen::{self, Drain, Workers, drain, workers};
 use crate::observe::access;
 use crate::site::{Found, Table, TableError};
 use crate::tls::{CertificateError, Certificates, ServerTls};
+use crate::tours::inject::Inject;
+use crate::tours::{self, Broken, Source, Tours};
 use crate::upstream::causes;
 
 /// How often connections are looked for that have been idle for too long.
@@ -33,10 +36,12 @@ pub struct Server {
     config: std::sync::Mutex<Config>,
     shared: Arc<Shared>,
     operator: Arc<Operator>,
+    tours: Option<Arc<Tours>>,
     certificates: Option<Certificates>,
     listen: listen::Server<Gateway<Stack>>,
     workers: Arc<Workers>,
     drain: Drain,
+    handover: Option<Handover>,
     tasks: Vec<JoinHandle<()>>,
     acceptor: std::sync::Mutex<Acceptor>,
     admin: Option<Address>,
@@ -51,8 +56,21 @@ pub struct Extras {
     pub admin_token: Option<SecretString>,
     /// What Passeur answers itself under the sites' origins.
     pub endpoints: intercept::endpoints::Endpoints,
+    /// Tours; none are shown without.
+    pub tours: Option<Arc<Tours>>,
     /// How reloading goes, for the numbers.
     pub reloads: Option<Arc<Reloads>>,
+}
+
+impl Extras {
+    /// These tours, and what browsers ask for them.
+    #[must_use]
+    pub fn with_tours(tours: Arc<Tours>) -> Self {
+        let endpoint: Arc<dyn intercept::endpoints::Endpoint> =
+            Arc::new(tours::endpoint::Tour(Arc::clone(&tours)));
+        let endpoints = intercept::endpoints::Endpoints::new([(tours::endpoint::PREFIX, endpoint)]);
+        Self { endpoints, tours: Some(tours), ..Self::default() }
+    }
 }
 
 /// Why a proxy does not start.
@@ -85,6 +103,9 @@ pub enum StartError {
     /// A secret cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// TLS cannot be set up.
     #[error("failed to set up TLS")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -135,7 +156,20 @@ impl Server {
         let tls = tls.transpose()?;
 
         let drain = Drain::default();
-        let gateway = Gateway::new(Arc::clone(&shared), intercept::stack(extras.endpoints));
+        let shown = extras.tours.clone();
+        if let Some(tours) = &shown {
+            log_broken(&tours.apply(&config));
+        }
+        let inject = shown.clone().map(Inject::new).unwrap_or_default();
+        let handover = Handover::open(&config, &shared).await?;
+        if let (Some(handover), Some(tours)) = (&handover, &shown) {
+            handover.keep_tours(tours).await.map_err(OpenError::from)?;
+        }
+        let own = match &handover {
+            Some(handover) => handover.mount(&extras.endpoints),
+            None => extras.endpoints,
+        };
+        let gateway = Gateway::new(Arc::clone(&shared), intercept::stack(own, inject));
         let listen = listen::Server::new(gateway, &config, tls, drain.watch());
         let serving = listen.clone();
         let workers = Arc::new(Workers::per_core(count, move |socket, secure| {
@@ -145,13 +179,16 @@ impl Server {
         let operator = Arc::new(Operator {
             shared: Arc::clone(&shared),
             token,
+            api: handover.as_ref().map(Handover::api),
             draining: AtomicBool::new(false),
             reloads: extras.reloads,
             connections: connections(&drain),
             certificates: expirations(certificates.clone()),
+            tours: extras.tours.clone(),
         });
         let admin_address = admin.first().map(Listener::address);
         let mut tasks = vec![tokio::spawn(prune(Arc::clone(&shared)))];
+        tasks.extend(handover.as_ref().map(Handover::start).into_iter().flatten());
         for listener in admin {
             let serving = admin::serve(listener.into_bare(), Arc::clone(&operator));
             tasks.push(tokio::spawn(async move {
@@ -169,10 +206,12 @@ impl Server {
             config: std::sync::Mutex::new(config),
             shared,
             operator,
+            tours: shown,
             certificates,
             listen,
             workers,
             drain,
+            handover,
             tasks,
             acceptor: std::sync::Mutex::new(acceptor),
             admin: admin_address,
@@ -201,10 +240,11 @@ impl Server {
             || config.limits.connections != present.limits.connections
             || config.listen.certificates != present.listen.certificates
             || config.admin.listen != present.admin.listen
+            || config.store != present.store
         {
             tracing::warn!(
-                "the operator's address, certificate folder, workers or the cap on connections \
-                 changed: restart to use them"
+                "the operator's address, certificate folder, workers, the store or the cap on \
+                 connections changed: restart to use them"
             );
         }
         for (endpoint, listener) in added {
@@ -218,7 +258,13 @@ impl Server {
             settings(&config, acceptor.addresses(true).find_map(tcp), self.certificates.as_ref());
         self.shared.settings.store(Arc::new(settings));
         self.listen.reload(&config);
+        if let Some(tours) = &self.tours {
+            log_broken(&tours.apply(&config));
+        }
         self.shared.table.store(Arc::new(table));
+        if let Some(handover) = &self.handover {
+            handover.apply(&config);
+        }
         *present = config;
         drop((present, acceptor));
         self.probe();
@@ -277,6 +323,9 @@ impl Server {
         for task in self.tasks {
             task.abort();
         }
+        if let Some(handover) = self.handover {
+            handover.close().await;
+        }
         if let Some(log) = self.shared.access_log.load().as_ref() {
             log.flush();
         }
@@ -322,6 +371,14 @@ impl Server {
         for site in self.shared.table.load().sites() {
             site.probe();
         }
+    }
+}
+
+/// A catalogue that cannot be used is no reason not to carry.
+fn log_broken(broken: &[(Source, Broken)]) {
+    for (source, reason) in broken {
+        let folder = source.folder.as_deref().unwrap_or_else(|| "(shipped)".as_ref());
+        tracing::error!(folder = %folder.display(), error = causes(reason), "tours not taken over");
     }
 }
 

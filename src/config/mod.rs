@@ -8,6 +8,7 @@
 //!
 //! `config/passeur.toml` is the manual; tests hold it to the keys and defaults that are here.
 
+mod access;
 pub mod checked;
 mod checker;
 mod clash;
@@ -23,6 +24,7 @@ mod settings;
 mod site;
 #[cfg(test)]
 mod tests;
+mod tours;
 mod values;
 mod watch;
 mod world;

@@ -89,14 +89,15 @@ impl Reloader {
         loop {
             let (changed, asked) = tokio::select! {
                 changed = self.watch.changed() => (changed, false),
-                _ = hangups.recv() => (Changed { configuration: true, certificates: true }, true),
+                _ = hangups.recv() => (Changed { configuration: true, certificates: true, tours: true }, true),
             };
             // First watch, then look: a change in between is seen by one of them.
             self.watch.follow(&self.folders);
             if changed.certificates {
                 certificates();
             }
-            if changed.configuration && (asked || self.loader.is_stale()) {
+            let is_new = asked || changed.tours || self.loader.is_stale();
+            if (changed.configuration || changed.tours) && is_new {
                 self.reload(&mut apply).await;
                 self.watch.follow(&self.folders);
             }
@@ -164,7 +165,15 @@ fn folders(path: &Path, loaded: &Loaded) -> Folders {
         main: path.to_owned(),
         sites: loaded.sites_folder.clone(),
         certificates: loaded.config.listen.certificates.clone(),
+        tours: tours(&loaded.config),
     }
+}
+
+/// The folders of tours of all sites, each once.
+fn tours(config: &Config) -> Vec<std::path::PathBuf> {
+    let folders: std::collections::BTreeSet<_> =
+        config.sites.iter().filter_map(|site| site.tours.folder.clone()).collect();
+    folders.into_iter().collect()
 }
 
 /// `next`, with the sites that equal those of `previous` shared with it.

@@ -30,6 +30,7 @@ pub(super) struct Folders {
     pub(super) certificates: Option<PathBuf>,
     /// Files that sites name; their folders are watched.
     pub(super) named: Vec<PathBuf>,
+    pub(super) tours: Vec<PathBuf>,
 }
 
 /// What may have changed.
@@ -37,6 +38,7 @@ pub(super) struct Folders {
 pub(super) struct Changed {
     pub(super) configuration: bool,
     pub(super) certificates: bool,
+    pub(super) tours: bool,
 }
 
 /// Watches [`Folders`].
@@ -61,6 +63,7 @@ struct Hints {
     folders: Mutex<Folders>,
     configuration: AtomicBool,
     certificates: AtomicBool,
+    tours: AtomicBool,
     wake: tokio::sync::Notify,
 }
 
@@ -125,6 +128,7 @@ impl Watch {
         Changed {
             configuration: self.hints.configuration.swap(false, Ordering::AcqRel),
             certificates: self.hints.certificates.swap(false, Ordering::AcqRel),
+            tours: self.hints.tours.swap(false, Ordering::AcqRel),
         }
     }
 }
@@ -147,6 +151,7 @@ impl Hints {
         let lost = event.need_rescan();
         self.configuration.fetch_or(changed.configuration || lost, Ordering::AcqRel);
         self.certificates.fetch_or(changed.certificates || lost, Ordering::AcqRel);
+        self.tours.fetch_or(changed.tours || lost, Ordering::AcqRel);
         if lost || changed != Changed::default() {
             self.wake.notify_one();
         }
@@ -160,6 +165,7 @@ impl std::ops::BitOr for Changed {
         Self {
             configuration: self.configuration | other.configuration,
             certificates: self.certificates | other.certificates,
+            tours: self.tours | other.tours,
         }
     }
 }
@@ -179,7 +185,8 @@ impl Folders {
             }
             false => !certificates || within(&self.sites),
         };
-        Changed { configuration, certificates }
+        let tours = self.tours.iter().any(|folder| within(folder));
+        Changed { configuration, certificates, tours }
     }
 
     fn wanted(&self) -> Vec<Watched> {
@@ -188,8 +195,9 @@ impl Folders {
             let linked = std::fs::canonicalize(file).unwrap_or_else(|_| file.clone());
             [(folder_of(file), false), (folder_of(&linked), false)]
         });
-        let certificates = self.certificates.iter().map(|folder| (folder.clone(), true));
-        for (folder, recursive) in plain.chain([(self.sites.clone(), false)]).chain(certificates) {
+        let whole = self.certificates.iter().chain(&self.tours);
+        let whole = whole.map(|folder| (folder.clone(), true));
+        for (folder, recursive) in plain.chain([(self.sites.clone(), false)]).chain(whole) {
             let Some((path, identity)) = nearest(&folder) else { continue };
             // Waiting for a folder to appear, its surroundings are of no interest.
             let recursive = recursive && path == folder;
@@ -232,10 +240,12 @@ mod tests {
             sites: "/etc/p/sites".into(),
             certificates: Some("/etc/p/certs".into()),
             named: vec!["/etc/p/ca.pem".into()],
+            tours: vec!["/etc/p/tours".into()],
         };
         let neither = Changed::default();
         let configuration = Changed { configuration: true, ..neither };
         let certificates = Changed { certificates: true, ..neither };
+        let tours = Changed { tours: true, ..neither };
         for (path, written, expected) in [
             ("/etc/p/passeur.toml", true, configuration),
             ("/etc/p/passeur.toml", false, configuration),
@@ -246,6 +256,7 @@ mod tests {
             ("/etc/p/certs/a/fullchain.pem", true, certificates),
             ("/etc/p/certs/a", false, certificates),
             ("/etc/p/certs", false, certificates),
+            ("/etc/p/tours/a/tour.json", true, tours),
         ] {
             assert_eq!(folders.at(Path::new(path), written), expected, "{path}");
         }

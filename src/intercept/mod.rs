@@ -8,6 +8,7 @@ mod depth;
 mod destination;
 pub mod endpoints;
 mod etags;
+mod hold;
 mod moves;
 pub mod owners;
 mod spool;
@@ -22,6 +23,7 @@ use tower::{Layer, Service, ServiceBuilder};
 
 use crate::body::Body;
 use crate::gateway::{Exchange, Origin, Refusal};
+use crate::tours::inject::Inject;
 
 /// What the stack answers.
 pub type Answer = Result<Response<Body>, Refusal>;
@@ -34,26 +36,34 @@ pub type Stack = RuledService<
         RuledService<
             depth::Guard,
             RuledService<
-                moves::Join,
+                hold::Guard,
                 RuledService<
-                    etags::Repair,
-                    RuledService<owners::Show, RuledService<spool::Spool, Origin>>,
+                    moves::Join,
+                    RuledService<
+                        etags::Repair,
+                        RuledService<
+                            owners::Show,
+                            RuledService<Inject, RuledService<spool::Spool, Origin>>,
+                        >,
+                    >,
                 >,
             >,
         >,
     >,
 >;
 
-/// Makes the stack; `endpoints` are what Passeur answers itself.
+/// Makes the stack; `endpoints` are what Passeur answers itself, `tours` what it adds to pages.
 #[must_use]
-pub fn stack(endpoints: endpoints::Endpoints) -> Stack {
+pub fn stack(endpoints: endpoints::Endpoints, tours: Inject) -> Stack {
     ServiceBuilder::new()
         .layer(Ruled(endpoints))
         .layer(Ruled(destination::Guard))
         .layer(Ruled(depth::Guard))
+        .layer(Ruled(hold::Guard))
         .layer(Ruled(moves::Join::default()))
         .layer(Ruled(etags::Repair))
         .layer(Ruled(owners::Show))
+        .layer(Ruled(tours))
         .layer(Ruled(spool::Spool))
         .service(Origin)
 }

@@ -22,6 +22,7 @@ pub struct Site {
     refusals: Named,
     repairs: Named,
     unrewritten: Named,
+    tours: Named,
 }
 
 /// The numbers of one kind of traffic.
@@ -68,6 +69,7 @@ impl Site {
             refusals: Named::default(),
             repairs: Named::default(),
             unrewritten: Named::default(),
+            tours: Named::default(),
         }
     }
 
@@ -99,6 +101,12 @@ impl Site {
     #[must_use]
     pub fn unrewritten(&self) -> &Named {
         &self.unrewritten
+    }
+
+    /// Pages that got a tag for tours, and those that did not, by reason.
+    #[must_use]
+    pub fn tours(&self) -> &Named {
+        &self.tours
     }
 }
 
@@ -209,7 +217,10 @@ pub fn encode<'a>(
     named(page, "passeur_dav_rules_total", "rule", sites.clone(), Site::repairs);
     let help = "Answers that passed as they were although a rewrite was wanted, by reason.";
     page.family("passeur_unrewritten_total", "counter", help);
-    named(page, "passeur_unrewritten_total", "reason", sites, Site::unrewritten);
+    named(page, "passeur_unrewritten_total", "reason", sites.clone(), Site::unrewritten);
+    let help = "Navigations that could show tours, by what became of them.";
+    page.family("passeur_tours_pages_total", "counter", help);
+    named(page, "passeur_tours_pages_total", "outcome", sites, Site::tours);
 }
 
 fn each<'a>(

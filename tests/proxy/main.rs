@@ -7,6 +7,7 @@ mod addresses;
 mod bodies;
 mod connections;
 mod documented;
+mod handover;
 mod identity;
 mod replay;
 mod semantics;

@@ -19,6 +19,7 @@ use super::exit;
 use crate::config::checked::{Config, HostPattern};
 use crate::config::{self, Errors, Loaded, Problem};
 use crate::tls::Certificates;
+use crate::tours::Source;
 use crate::upstream::causes;
 
 /// More of the same are counted, not shown.
@@ -47,10 +48,10 @@ struct Outcome {
     sites: usize,
     errors: Vec<Problem>,
     warnings: Vec<Problem>,
-    /// What is wrong with certificates.
-    certificate_errors: Vec<String>,
+    /// What is wrong with certificates and tours.
+    further_errors: Vec<String>,
     /// What is doubtful about them.
-    certificate_warnings: Vec<String>,
+    further_warnings: Vec<String>,
     live: Option<Vec<SiteReport>>,
 }
 
@@ -77,7 +78,8 @@ impl Check {
         outcome.sites = config.sites.len();
         outcome.warnings = warnings;
         certificates(&config, outcome);
-        if self.live && outcome.certificate_errors.is_empty() {
+        tours(&config, outcome);
+        if self.live && outcome.further_errors.is_empty() {
             let reports = live::reports(&config, &self.host);
             outcome.live = Some(super::running::block_on(reports)?);
         }
@@ -94,7 +96,7 @@ fn certificates(config: &Config, outcome: &mut Outcome) {
     let certificates = match Certificates::load(folder) {
         Ok(certificates) => certificates,
         Err(errors) => {
-            outcome.certificate_errors = errors.iter().map(|error| causes(error)).collect();
+            outcome.further_errors = errors.iter().map(|error| causes(error)).collect();
             return;
         }
     };
@@ -114,10 +116,23 @@ fn certificates(config: &Config, outcome: &mut Outcome) {
     let more = bare.len().saturating_sub(SHOWN_ALIKE);
     let folder = folder.display();
     for host in bare.iter().take(SHOWN_ALIKE) {
-        outcome.certificate_warnings.push(format!("no certificate in {folder} is for {host}"));
+        outcome.further_warnings.push(format!("no certificate in {folder} is for {host}"));
     }
     if more > 0 {
-        outcome.certificate_warnings.push(format!("nor for {more} more hosts"));
+        outcome.further_warnings.push(format!("nor for {more} more hosts"));
+    }
+}
+
+/// Reads the tours of all sites.
+fn tours(config: &Config, outcome: &mut Outcome) {
+    for source in Source::of_sites(config) {
+        match source.catalogue() {
+            Ok(catalogue) => {
+                let warnings = catalogue.warnings().iter().map(ToString::to_string);
+                outcome.further_warnings.extend(warnings);
+            }
+            Err(broken) => outcome.further_errors.push(broken.to_string()),
+        }
     }
 }
 
@@ -125,9 +140,7 @@ impl Outcome {
     fn exit(&self) -> u8 {
         let is_bad = |site: &SiteReport| site.worst() == Level::Problem;
         match &self.live {
-            _ if !self.errors.is_empty() || !self.certificate_errors.is_empty() => {
-                exit::CONFIGURATION
-            }
+            _ if !self.errors.is_empty() || !self.further_errors.is_empty() => exit::CONFIGURATION,
             Some(sites) if sites.iter().any(is_bad) => exit::LIVE,
             _ => 0,
         }
@@ -138,13 +151,13 @@ impl Outcome {
         for error in &self.errors {
             text.push_str(&format!("{}\n", error.display("error")));
         }
-        for error in &self.certificate_errors {
+        for error in &self.further_errors {
             text.push_str(&format!("error: {error}\n\n"));
         }
         for warning in &self.warnings {
             text.push_str(&format!("{}\n", warning.display("warning")));
         }
-        for warning in &self.certificate_warnings {
+        for warning in &self.further_warnings {
             text.push_str(&format!("warning: {warning}\n\n"));
         }
         for site in self.live.iter().flatten() {
@@ -156,8 +169,8 @@ impl Outcome {
     }
 
     fn summary(&self) -> String {
-        let errors = self.errors.len() + self.certificate_errors.len();
-        let warnings = self.warnings.len() + self.certificate_warnings.len();
+        let errors = self.errors.len() + self.further_errors.len();
+        let warnings = self.warnings.len() + self.further_warnings.len();
         let mut parts = Vec::new();
         if errors == 0 {
             parts.push(format!("the configuration is right: {}", counted(self.sites, "site")));
@@ -195,9 +208,9 @@ impl Outcome {
         let object = json!({
             "exit": self.exit(),
             "sites": self.sites,
-            "errors": errors.chain(self.certificate_errors.iter().map(bare)).collect::<Vec<_>>(),
+            "errors": errors.chain(self.further_errors.iter().map(bare)).collect::<Vec<_>>(),
             "warnings":
-                warnings.chain(self.certificate_warnings.iter().map(bare)).collect::<Vec<_>>(),
+                warnings.chain(self.further_warnings.iter().map(bare)).collect::<Vec<_>>(),
             "live": self.live,
         });
         format!("{object}\n")

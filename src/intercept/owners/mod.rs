@@ -6,7 +6,6 @@
 //! what it decodes to is capped. For clients that accept it, the result is compressed again. A rewriter that fails open is counted and changes nothing any more;
 //! encoded bytes that cannot be decoded end the body with an error, as its beginning is gone.
 
-mod decode;
 mod encode;
 mod show;
 #[cfg(test)]
@@ -18,13 +17,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, VARY};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use http_body::{Body as _, Frame};
+use http_body::Frame;
 
-use self::decode::{Coding, Decoded};
 pub use self::show::Show;
-use crate::body::{Body, Error};
+use crate::body::{Body, Error, poll_data};
+use crate::coding::{self, Coding, Decoded};
 use crate::dav::multistatus::{self, Limits, Rewriter, Rules};
 
 /// Why a multistatus, or the rest of it, passed as it was.
@@ -40,15 +39,6 @@ pub enum Reason {
     Document(multistatus::Reason),
 }
 
-/// Header fields that are about the bytes of the body, which change.
-const ABOUT_BYTES: [HeaderName; 5] = [
-    CONTENT_LENGTH,
-    HeaderName::from_static("content-digest"),
-    HeaderName::from_static("content-md5"),
-    HeaderName::from_static("digest"),
-    HeaderName::from_static("repr-digest"),
-];
-
 /// Applies `rules` to a multistatus answer; compresses it, if it may be in `gzip`, for then the
 /// origin would have done so. `on_fail_open` is called at most once, here or while
 /// the body is read, if the answer or the rest of it passes untouched though it might matter.
@@ -62,7 +52,7 @@ pub fn rewrite(
     if response.status() != StatusCode::MULTI_STATUS || is_empty {
         return response;
     }
-    let coding = match check_type(response.headers()).and_then(|()| coding(response.headers())) {
+    let coding = match coding_of(response.headers()) {
         Ok(coding) => coding,
         Err(reason) => {
             on_fail_open(reason);
@@ -71,7 +61,8 @@ pub fn rewrite(
     };
     let (mut parts, body) = response.into_parts();
     let gzip = gzip && encode::is_worthwhile(&parts.headers);
-    repair(&mut parts.headers);
+    parts.headers.remove(CONTENT_ENCODING);
+    coding::forget_bytes(&mut parts.headers);
     let source = match coding {
         None => Source::Plain(body),
         Some(coding) => Source::Encoded(Box::new(Decoded::new(coding, body))),
@@ -193,19 +184,10 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The next data of a body; trailers are left out.
-fn poll_data(body: &mut Body, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-    loop {
-        match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-            None => return Poll::Ready(None),
-            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-            Some(Ok(frame)) => {
-                if let Ok(data) = frame.into_data() {
-                    return Poll::Ready(Some(Ok(data)));
-                }
-            }
-        }
-    }
+/// The content coding of an answer that can be read.
+fn coding_of(headers: &HeaderMap) -> Result<Option<Coding>, Reason> {
+    check_type(headers)?;
+    coding::of(headers).map_err(|_| Reason::ContentEncoding)
 }
 
 /// Whether it is XML in UTF-8, as far as the header says.
@@ -224,36 +206,4 @@ fn check_type(headers: &HeaderMap) -> Result<(), Reason> {
         ["utf-8", "utf8", "us-ascii"].iter().any(|name| charset.eq_ignore_ascii_case(name))
     };
     if charset.is_none_or(is_utf8) { Ok(()) } else { Err(Reason::Charset) }
-}
-
-/// The content coding, if it is encoded.
-fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Reason> {
-    let mut found = None;
-    for value in headers.get_all(CONTENT_ENCODING) {
-        let value = value.to_str().map_err(|_| Reason::ContentEncoding)?;
-        for name in value.split(',').map(str::trim) {
-            if name.is_empty() || name.eq_ignore_ascii_case("identity") {
-                continue;
-            }
-            let coding = Coding::named(name).ok_or(Reason::ContentEncoding)?;
-            if found.replace(coding).is_some() {
-                return Err(Reason::ContentEncoding);
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// Makes the header right for other bytes, which come without a coding.
-fn repair(headers: &mut HeaderMap) {
-    headers.remove(CONTENT_ENCODING);
-    for name in &ABOUT_BYTES {
-        headers.remove(name);
-    }
-    if let Some(tag) = headers.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/")) {
-        match HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat()) {
-            Ok(weak) => headers.insert(ETAG, weak),
-            Err(_) => headers.remove(ETAG),
-        };
-    }
 }

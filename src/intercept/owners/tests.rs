@@ -4,9 +4,11 @@ use async_compression::tokio::write::{BrotliEncoder, GzipEncoder, ZstdEncoder};
 use http_body_util::{BodyExt, StreamBody};
 use tokio::io::AsyncWriteExt;
 
-use super::decode::Caps;
+use http::header::HeaderName;
+
 use super::*;
 use crate::body::Side;
+use crate::coding::Caps;
 use crate::dav::multistatus::OwnerRule;
 
 const CODINGS: [&str; 4] = ["br", "gzip", "x-gzip", "zstd"];

@@ -1,6 +1,6 @@
-//! Undoes the content coding of a body as it streams.
+//! Undoes the content coding of a body as it streams, and does it again.
 //!
-//! Invariant: it ends without an error only if all of the coded body was received, and was one
+//! Invariant: a decoded body ends without an error only if all of the coded body was received, and was one
 //! complete coded body. What it decodes to is capped, in all and in relation to what came, so that
 //! a small answer cannot keep a core and the client's line busy for ever; the caps are far above
 //! what honest answers reach (a multistatus of only missing properties shrinks to 1/150 with gzip,
@@ -10,45 +10,102 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
+use async_compression::Level;
+use async_compression::tokio::bufread::{
+    BrotliDecoder, BrotliEncoder, GzipDecoder, GzipEncoder, ZstdDecoder, ZstdEncoder,
+};
 use async_compression::zstd::DParameter;
 use bytes::{Buf, Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderName};
+use http::{HeaderMap, HeaderValue};
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
-use super::poll_data;
-use crate::body::{Body, Error};
+use crate::body::{Body, Error, poll_data};
 
 /// A content coding that can be undone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Coding {
+pub(crate) enum Coding {
     Brotli,
     Gzip,
     Zstd,
 }
 
 /// A body without its content coding.
-pub(super) struct Decoded {
+pub(crate) struct Decoded {
     decoder: Decoder,
     made: u64,
     caps: Caps,
     is_over: bool,
 }
 
+/// The content coding of an answer, if it has one; an error if it is unknown, or one of several.
+pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Coding>, UnknownCoding> {
+    let mut found = None;
+    for value in headers.get_all(CONTENT_ENCODING) {
+        let value = value.to_str().map_err(|_| UnknownCoding)?;
+        for name in value.split(',').map(str::trim) {
+            if name.is_empty() || name.eq_ignore_ascii_case("identity") {
+                continue;
+            }
+            let coding = Coding::named(name).ok_or(UnknownCoding)?;
+            if found.replace(coding).is_some() {
+                return Err(UnknownCoding);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Header fields that are about the bytes of the body.
+const ABOUT_BYTES: [HeaderName; 5] = [
+    CONTENT_LENGTH,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("repr-digest"),
+];
+
+/// Makes the header right for a body of other bytes: what is about the bytes goes, the tag is weak.
+pub(crate) fn forget_bytes(headers: &mut HeaderMap) {
+    for name in &ABOUT_BYTES {
+        headers.remove(name);
+    }
+    if let Some(tag) = headers.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/")) {
+        match HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat()) {
+            Ok(weak) => headers.insert(ETAG, weak),
+            Err(_) => headers.remove(ETAG),
+        };
+    }
+}
+
+/// A content coding that is not known here, or several at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct UnknownCoding;
+
+/// A body with a content coding.
+pub(crate) struct Encoded(Encoder);
+
+enum Encoder {
+    Brotli(BrotliEncoder<Input>),
+    Gzip(GzipEncoder<Input>),
+    Zstd(ZstdEncoder<Input>),
+}
+
 /// How much may come out.
 #[derive(Clone, Copy)]
-pub(super) struct Caps {
+pub(crate) struct Caps {
     /// At any rate.
-    pub(super) slack: u64,
+    pub(crate) slack: u64,
     /// For each byte that came in, beyond the slack.
-    pub(super) ratio: u64,
+    pub(crate) ratio: u64,
     /// In all.
-    pub(super) total: u64,
+    pub(crate) total: u64,
 }
 
 /// Why a body could not be decoded.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Undecodable {
+pub(crate) enum Undecodable {
     #[error("malformed content coding")]
     Malformed(#[source] io::Error),
     #[error("the decoded body exceeds its cap")]
@@ -62,6 +119,10 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 
 const PIECE: usize = 16 * 1024;
 
+/// How much of a coded body is kept, besides its last piece, so that decoding can be undone: a coded
+/// body that stands for next to nothing must not be kept for ever.
+const KEPT: usize = 256 << 10;
+
 const CAPS: Caps = Caps { slack: 1 << 20, ratio: 1_000, total: 4 << 30 };
 
 enum Decoder {
@@ -74,6 +135,8 @@ enum Decoder {
 struct Input {
     body: Body,
     piece: Bytes,
+    /// All that came, while it may be wanted back.
+    kept: Option<BytesMut>,
     came: u64,
     is_over: bool,
     /// Why the body broke off; kept here, as decoders know only I/O errors.
@@ -83,7 +146,7 @@ struct Input {
 // === impl Coding ===
 
 impl Coding {
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().as_str() {
             "br" => Some(Coding::Brotli),
             "gzip" | "x-gzip" => Some(Coding::Gzip),
@@ -96,16 +159,34 @@ impl Coding {
 // === impl Decoded ===
 
 impl Decoded {
-    pub(super) fn new(coding: Coding, body: Body) -> Self {
+    pub(crate) fn new(coding: Coding, body: Body) -> Self {
         Self::with_caps(coding, body, CAPS)
     }
 
-    pub(super) fn with_caps(coding: Coding, body: Body, caps: Caps) -> Self {
+    pub(crate) fn with_caps(coding: Coding, body: Body, caps: Caps) -> Self {
         Self { decoder: Decoder::new(coding, body), made: 0, caps, is_over: false }
     }
 
+    /// Decodes so that it can be [undone](Self::undo) until [`Self::commit`].
+    pub(crate) fn undoable(coding: Coding, body: Body, caps: Caps) -> Self {
+        let mut decoded = Self::with_caps(coding, body, caps);
+        decoded.decoder.input().kept = Some(BytesMut::new());
+        decoded
+    }
+
+    /// It will not be undone: what came is no longer kept.
+    pub(crate) fn commit(&mut self) {
+        self.decoder.input().kept = None;
+    }
+
+    /// The coded bytes that came so far, and the rest of the coded body.
+    pub(crate) fn undo(mut self) -> (Bytes, Body) {
+        let input = self.decoder.input();
+        (input.kept.take().unwrap_or_default().freeze(), std::mem::take(&mut input.body))
+    }
+
     /// The next piece of what the body stands for.
-    pub(super) fn poll_piece(
+    pub(crate) fn poll_piece(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Error>>> {
@@ -138,11 +219,53 @@ impl Decoded {
     }
 }
 
+// === impl Encoded ===
+
+impl Encoded {
+    /// Encodes as answers are encoded on the fly: quickly.
+    pub(crate) fn new(coding: Coding, body: Body) -> Self {
+        let input = Input::new(body);
+        Self(match coding {
+            Coding::Brotli => {
+                Encoder::Brotli(BrotliEncoder::with_quality(input, Level::Precise(4)))
+            }
+            Coding::Gzip => Encoder::Gzip(GzipEncoder::with_quality(input, Level::Precise(4))),
+            Coding::Zstd => Encoder::Zstd(ZstdEncoder::with_quality(input, Level::Precise(3))),
+        })
+    }
+
+    /// The next coded piece.
+    pub(crate) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Error>>> {
+        let mut piece = BytesMut::with_capacity(PIECE);
+        let (read, input) = match &mut self.0 {
+            Encoder::Brotli(encoder) => {
+                (poll_read_buf(Pin::new(&mut *encoder), cx, &mut piece), encoder.get_mut())
+            }
+            Encoder::Gzip(encoder) => {
+                (poll_read_buf(Pin::new(&mut *encoder), cx, &mut piece), encoder.get_mut())
+            }
+            Encoder::Zstd(encoder) => {
+                (poll_read_buf(Pin::new(&mut *encoder), cx, &mut piece), encoder.get_mut())
+            }
+        };
+        let read = ready!(read);
+        Poll::Ready(match (input.broken.take(), read) {
+            (Some(error), _) => Some(Err(error)),
+            (None, Err(error)) => Some(Err(Error::Made(Box::new(error)))),
+            (None, Ok(0)) => None,
+            (None, Ok(_)) => Some(Ok(piece.freeze())),
+        })
+    }
+}
+
 // === impl Decoder ===
 
 impl Decoder {
     fn new(coding: Coding, body: Body) -> Self {
-        let input = Input { body, piece: Bytes::new(), came: 0, is_over: false, broken: None };
+        let input = Input::new(body);
         match coding {
             Coding::Brotli => Self::Brotli(BrotliDecoder::new(input)),
             Coding::Gzip => {
@@ -185,6 +308,11 @@ impl AsyncRead for Decoder {
 // === impl Input ===
 
 impl Input {
+    fn new(body: Body) -> Self {
+        let piece = Bytes::new();
+        Self { body, piece, kept: None, came: 0, is_over: false, broken: None }
+    }
+
     /// Receives the rest of the body, in which there may be nothing any more.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let rest = ready!(Pin::new(&mut *self).poll_fill_buf(cx)).map(<[u8]>::is_empty);
@@ -204,6 +332,12 @@ impl AsyncBufRead for Input {
             match ready!(poll_data(&mut this.body, cx)) {
                 Some(Ok(piece)) => {
                     this.came += piece.len() as u64;
+                    if let Some(kept) = &mut this.kept {
+                        kept.extend_from_slice(&piece);
+                        if kept.len() > KEPT + piece.len() {
+                            return Poll::Ready(Err(io::ErrorKind::FileTooLarge.into()));
+                        }
+                    }
                     this.piece = piece;
                 }
                 None => this.is_over = true,

@@ -1,0 +1,55 @@
+//! What sites with the same settings show.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::assets::Asset;
+use super::catalogue::Catalogue;
+use super::embedded::Player;
+use crate::config::checked::{AllTours, Tours};
+
+/// A catalogue, as the settings of a site have it.
+pub(super) struct View {
+    pub(super) settings: Tours,
+    /// None where tours are off, or the catalogue could never be used.
+    pub(super) catalogue: Option<Arc<Catalogue>>,
+    /// The loader with its manifest.
+    pub(super) loader: Arc<Asset>,
+}
+
+impl View {
+    pub(super) fn new(
+        player: &Player,
+        settings: Tours,
+        all: &AllTours,
+        catalogue: Option<Arc<Catalogue>>,
+    ) -> Self {
+        let is_off =
+            |id: &str| [&all.off, &settings.off].iter().any(|off| off.iter().any(|o| o == id));
+        let mut manifest = match &catalogue {
+            Some(catalogue) => catalogue.manifest(is_off),
+            None => [("ui", json!({})), ("packs", json!({})), ("tours", json!([]))]
+                .map(|(key, value)| (key.to_owned(), value))
+                .into_iter()
+                .collect(),
+        };
+        let is_on = catalogue.is_some();
+        let missing = if is_on { settings.report_missing } else { 0 };
+        let report = json!({ "counters": is_on && settings.counters, "missing": missing });
+        manifest.insert("report".to_owned(), report);
+        manifest.insert("help".to_owned(), json!(is_on && settings.help));
+        let loader = player.loader(manifest);
+        Self { settings, catalogue, loader }
+    }
+
+    /// Whether pages get tours.
+    pub(super) fn is_on(&self) -> bool {
+        self.catalogue.is_some()
+    }
+
+    pub(super) fn assets(&self) -> impl Iterator<Item = &Arc<Asset>> {
+        let catalogue = self.catalogue.iter().flat_map(|catalogue| catalogue.assets());
+        [&self.loader].into_iter().chain(catalogue)
+    }
+}
