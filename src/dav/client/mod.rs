@@ -18,8 +18,6 @@ mod error;
 mod path;
 mod property;
 mod request;
-#[cfg(test)]
-mod tests;
 mod transfer;
 
 use std::sync::Arc;
