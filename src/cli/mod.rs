@@ -7,6 +7,7 @@ mod proxy;
 mod running;
 mod serve;
 mod server;
+mod sites;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ enum Command {
     Demo(demo::Demo),
     Proxy(proxy::Proxy),
     Serve(serve::Serve),
+    Sites(sites::Sites),
 }
 
 /// Runs the command line of this process.
@@ -40,6 +42,7 @@ pub fn run() -> ExitCode {
         Command::Demo(demo) => demo.run().map(|()| 0),
         Command::Proxy(proxy) => proxy.run().map(|()| 0),
         Command::Serve(serve) => serve.run().map(|()| 0),
+        Command::Sites(sites) => sites.run(),
     };
     match outcome {
         Ok(number) => exit::code(number),

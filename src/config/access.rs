@@ -53,7 +53,11 @@ fn elsewhere(
 }
 
 /// The name of an account or an app, as Nextcloud's `UserManager` has them.
-fn name(setting: &mut String, given: Option<super::given::Given<String>>, checker: &mut Checker<'_>) {
+fn name(
+    setting: &mut String,
+    given: Option<super::given::Given<String>>,
+    checker: &mut Checker<'_>,
+) {
     let Some((name, span)) = checker.value(given) else { return };
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.@-' ".contains(c);
     if name.trim() != name || name.is_empty() || name.len() > 64 || !name.chars().all(allowed) {

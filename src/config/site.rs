@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use toml::Spanned;
 
+use super::access;
 use super::checked::{
     DavRules, HostPattern, OwnerRule, Route, Site, Spool, Target, TargetAddress, UpstreamGroup,
 };
-use super::access;
 use super::checker::Checker;
 use super::fault::Fault;
 use super::given::{Given, List};

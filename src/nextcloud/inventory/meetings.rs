@@ -47,8 +47,8 @@ pub async fn future_meetings(
     now: i64,
     limit: usize,
 ) -> Result<(Vec<Meeting>, bool), Error> {
-    let from = time::OffsetDateTime::from_unix_timestamp(now)
-        .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    let from =
+        time::OffsetDateTime::from_unix_timestamp(now).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
     let (date, clock) = (from.date(), from.time());
     let from = format!(
         "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
