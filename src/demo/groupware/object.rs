@@ -32,37 +32,42 @@ pub(super) struct Card {
 }
 
 /// A line: name, parameters, value.
-struct Line<'a> {
-    name: String,
-    parameters: &'a str,
-    value: &'a str,
+pub(super) struct Line<'a> {
+    pub(super) name: String,
+    pub(super) parameters: &'a str,
+    pub(super) value: &'a str,
 }
 
 impl Line<'_> {
-    fn parameter(&self, name: &str) -> Option<&str> {
+    /// A parameter's value.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         let mut all = self.parameters.split(';').filter_map(|p| p.split_once('='));
         all.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim_matches('"'))
     }
 }
 
-fn unfold(text: &str) -> String {
+/// The text with folded lines made whole; every line ends with a line feed.
+pub(super) fn unfold(text: &str) -> String {
     text.replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "")
 }
 
 fn lines(unfolded: &str) -> impl Iterator<Item = Line<'_>> {
-    unfolded.lines().filter_map(|line| {
-        // The colon that ends the name is the first one outside quotes.
-        let mut quoted = false;
-        let colon = line.char_indices().find(|(_, c)| {
-            quoted ^= *c == '"';
-            *c == ':' && !quoted
-        })?;
-        let (head, value) = (line.get(..colon.0)?, line.get(colon.0 + 1..)?);
-        let (name, parameters) = head.split_once(';').unwrap_or((head, ""));
-        // Cards may group: `item1.EMAIL`.
-        let name = name.rsplit('.').next().unwrap_or(name).to_ascii_uppercase();
-        Some(Line { name, parameters, value })
-    })
+    unfolded.lines().filter_map(line)
+}
+
+/// Reads an unfolded line.
+pub(super) fn line(text: &str) -> Option<Line<'_>> {
+    // The colon that ends the name is the first one outside quotes.
+    let mut quoted = false;
+    let colon = text.char_indices().find(|(_, c)| {
+        quoted ^= *c == '"';
+        *c == ':' && !quoted
+    })?;
+    let (head, value) = (text.get(..colon.0)?, text.get(colon.0 + 1..)?);
+    let (name, parameters) = head.split_once(';').unwrap_or((head, ""));
+    // Cards may group: `item1.EMAIL`.
+    let name = name.rsplit('.').next().unwrap_or(name).to_ascii_uppercase();
+    Some(Line { name, parameters, value })
 }
 
 const EVENT_PROPERTIES: [&str; 9] = [
@@ -268,6 +273,42 @@ fn civil(day: i64) -> String {
     let month = if month < 10 { month + 3 } else { month - 9 };
     let year = year + era * 400 + i64::from(month <= 2);
     format!("{year:04}{month:02}{date:02}")
+}
+
+/// A confidential event as whoever it is shared with sees it: when, but not what.
+pub(super) fn masked(text: &str) -> String {
+    const KEPT: [&str; 15] = [
+        "BEGIN",
+        "END",
+        "VERSION",
+        "PRODID",
+        "CREATED",
+        "DTSTART",
+        "RRULE",
+        "RECURRENCE-ID",
+        "RDATE",
+        "DURATION",
+        "DTEND",
+        "CLASS",
+        "EXRULE",
+        "EXDATE",
+        "UID",
+    ];
+    let mut out = String::new();
+    let mut alarm = false;
+    for raw in unfold(text).lines() {
+        let Some(line) = line(raw) else { continue };
+        alarm |= raw == "BEGIN:VALARM";
+        if !alarm && KEPT.contains(&line.name.as_str()) {
+            out.push_str(raw);
+            out.push_str("\r\n");
+            if line.name == "CLASS" {
+                out.push_str("SUMMARY:Busy\r\n");
+            }
+        }
+        alarm &= raw != "END:VALARM";
+    }
+    out
 }
 
 /// The components of a calendar object without what holds them, for an export.
