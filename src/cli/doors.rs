@@ -99,7 +99,7 @@ impl SitesOf {
         let instance = instance
             .inspect_err(|error| tracing::error!(site = name, error = causes(error), "no access"))
             .ok()?;
-        let app = credentials(config)
+        let app = Credentials::of_site(config, &self.appapi.load(), &host)
             .inspect_err(|error| tracing::error!(site = name, error = causes(error), "no access"))
             .ok()
             .flatten();
@@ -199,13 +199,6 @@ impl Handover {
     pub async fn close(self) {
         self.store.close().await;
     }
-}
-
-/// How Passeur acts for the accounts of a site.
-fn credentials(site: &checked::Site) -> Result<Option<Credentials>, SecretError> {
-    let Some(source) = &site.access.app_secret else { return Ok(None) };
-    let (id, version) = (site.access.app.clone(), "1.0.0".to_owned());
-    Ok(Some(Credentials::AppApi { id, version, secret: source.read()? }))
 }
 
 /// The name by which an instance is asked: the first one that is no pattern, or that of its target.

@@ -1,6 +1,7 @@
 //! The command line, and the one place where everything is put together.
 
 mod check;
+mod client;
 mod demo;
 mod doors;
 pub mod exit;
@@ -8,6 +9,9 @@ mod proxy;
 mod running;
 mod serve;
 mod server;
+mod sites;
+mod token;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -30,6 +34,9 @@ enum Command {
     Demo(demo::Demo),
     Proxy(proxy::Proxy),
     Serve(serve::Serve),
+    Token(token::Tokens),
+    Transfer(transfer::Transfer),
+    Sites(sites::Sites),
 }
 
 /// Runs the command line of this process.
@@ -41,6 +48,9 @@ pub fn run() -> ExitCode {
         Command::Demo(demo) => demo.run().map(|()| 0),
         Command::Proxy(proxy) => proxy.run().map(|()| 0),
         Command::Serve(serve) => serve.run().map(|()| 0),
+        Command::Token(token) => token.run().map(|()| 0),
+        Command::Transfer(transfer) => transfer.run(),
+        Command::Sites(sites) => sites.run(),
     };
     match outcome {
         Ok(number) => exit::code(number),

@@ -71,7 +71,7 @@ impl Proxy {
 }
 
 /// What `--to` means; an error is one of the command line.
-fn target(url: &str) -> anyhow::Result<Target> {
+pub(super) fn target(url: &str) -> anyhow::Result<Target> {
     let url = url::Url::parse(url).context("it is no URL")?;
     let tls = match url.scheme() {
         "http" => false,

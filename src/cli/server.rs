@@ -18,8 +18,9 @@ use crate::config::checked::{AccessLog, Config};
 use crate::config::{Reloads, SecretError};
 use crate::gateway::{Gateway, Settings, Shared};
 use crate::intercept::{self, Stack};
-use crate::listen::socket::{self, Address, Inherited, Listener};
+use crate::listen::socket::{self, Address, Bare, Inherited, Listener};
 use crate::listen::{self, Drain, Workers, accept, drain, workers};
+use crate::nextcloud::appapi;
 use crate::observe::access;
 use crate::site::{Found, Table, TableError};
 use crate::tls::{CertificateError, Certificates, ServerTls};
@@ -43,6 +44,7 @@ pub struct Server {
     http: Vec<Address>,
     https: Vec<Address>,
     admin: Option<Address>,
+    appapi: appapi::Known,
 }
 
 /// What a configuration file does not say.
@@ -118,6 +120,10 @@ impl Server {
             Some(endpoint) => socket::bind(std::slice::from_ref(endpoint), &[], &mut inherited)?,
             None => Vec::new(),
         };
+        let external_app = match &config.appapi.listen {
+            Some(endpoint) => socket::bind(std::slice::from_ref(endpoint), &[], &mut inherited)?,
+            None => Vec::new(),
+        };
         let token = match (extras.admin_token, &config.admin.token) {
             (None, Some(source)) => Some(source.read()?),
             (token, _) => token,
@@ -173,6 +179,18 @@ impl Server {
                 }
             }));
         }
+        let appapi = appapi::Known::default();
+        if !external_app.is_empty() {
+            appapi.store(Arc::new(appapi::Secrets::of(&config)));
+        }
+        for listener in external_app {
+            let serving = serve_router(listener.into_bare(), appapi::router(Arc::clone(&appapi)));
+            tasks.push(tokio::spawn(async move {
+                if let Err(error) = serving.await {
+                    tracing::error!(%error, "the listener for external apps ended");
+                }
+            }));
+        }
         let accepting = accepting(listeners, &workers, config.limits.connections, &drain);
         let server = Self {
             config: std::sync::Mutex::new(config),
@@ -188,6 +206,7 @@ impl Server {
             http,
             https,
             admin: admin_address,
+            appapi,
         };
         server.probe();
         Ok(server)
@@ -212,6 +231,7 @@ impl Server {
             || config.listen.certificates != present.listen.certificates
             || config.admin.listen != present.admin.listen
             || config.store != present.store
+            || config.appapi.listen != present.appapi.listen
         {
             tracing::warn!(
                 "listening addresses, certificate folder, workers or the store changed: restart to \
@@ -226,6 +246,9 @@ impl Server {
             has_certificate: has_certificate(self.certificates.clone()),
         }));
         self.listen.reload(&config);
+        if config.appapi.listen.is_some() {
+            self.appapi.store(Arc::new(appapi::Secrets::of(&config)));
+        }
         self.shared.table.store(Arc::new(table));
         if let Some(handover) = &self.handover {
             handover.apply(&config);
@@ -403,6 +426,13 @@ fn accepting(
             tracing::error!(%error, "accepting ended");
         }
     })
+}
+
+async fn serve_router(listener: Bare, router: axum::Router) -> std::io::Result<()> {
+    match listener {
+        Bare::Tcp(tcp) => axum::serve(tokio::net::TcpListener::from_std(tcp)?, router).await,
+        Bare::Unix(unix) => axum::serve(tokio::net::UnixListener::from_std(unix)?, router).await,
+    }
 }
 
 async fn prune(shared: Arc<Shared>) {
