@@ -14,7 +14,7 @@ use super::{Cloud, unique};
 fn event(uid: &str, organizer: &str) -> String {
     format!(
         "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//passeur//test//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\n\
-         DTSTAMP:20260101T000000Z\r\nDTSTART:20990105T100000Z\r\nDTEND:20990105T110000Z\r\n\
+         DTSTAMP:20260101T000000Z\r\nDTSTART:20350105T100000Z\r\nDTEND:20350105T110000Z\r\n\
          SUMMARY:Board\r\nORGANIZER:{organizer}\r\nATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:guest@\
          example.org\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
     )

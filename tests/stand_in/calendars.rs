@@ -134,3 +134,13 @@ async fn cards_are_queried_and_keep_birthdays() {
         StatusCode::NOT_FOUND
     );
 }
+
+#[tokio::test]
+async fn events_to_come_are_found_without_an_end() {
+    let site = Site::start().await;
+    let query = r#"<c:calendar-query xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav"><d:prop><d:getetag/><c:calendar-data/></d:prop><c:filter><c:comp-filter name="VCALENDAR"><c:comp-filter name="VEVENT"><c:time-range start="20270110T000000Z"/></c:comp-filter></c:comp-filter></c:filter></c:calendar-query>"#;
+    let path = format!("{CALENDARS}/alice/asso/");
+    let found = site.as_user("alice", "REPORT", &path, &[("depth", "1")], query).await;
+    assert!(found.body.contains("SUMMARY:Réunion ev11"), "{}", found.body);
+    assert!(found.body.contains("/meet.ics") && !found.body.contains("/ev1.ics"));
+}

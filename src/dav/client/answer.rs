@@ -161,7 +161,8 @@ impl Entries {
         self.state = State::Inside;
         loop {
             match self.xml.token().await? {
-                Token::Text(text) if text.trim().is_empty() => {}
+                // A byte order mark that came in two pieces is left over.
+                Token::Text(text) if text.trim_matches('\u{feff}').trim().is_empty() => {}
                 Token::Open(name, _) if name.is("DAV:", "multistatus") => {
                     self.xml.refill();
                     return Ok(());
