@@ -34,6 +34,9 @@ pub enum OpenError {
     /// Its folder cannot be made.
     #[error("failed to make the store's folder")]
     Folder(#[source] std::io::Error),
+    /// A shared database without a key that is shared as well.
+    #[error("[store] has a database but no key: set `folder`, where one is made, or `key`")]
+    NoKey,
     /// The store itself.
     #[error("failed to open the store")]
     Store(#[from] store::Error),
@@ -53,7 +56,7 @@ pub async fn open_store(config: &checked::Store) -> Result<Option<Store>, OpenEr
     let keys = match (&config.key, folder) {
         (Some(source), _) => Keys::read(&source.read()?),
         (None, Some(folder)) => Keys::at(&folder.join(KEYS)),
-        (None, None) => return Ok(None),
+        (None, None) => return Err(OpenError::NoKey),
     };
     let keys = keys.map_err(store::Error::from)?;
     Ok(Some(Store::open(&location, keys).await?))
