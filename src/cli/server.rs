@@ -19,8 +19,9 @@ use crate::config::{Reloads, SecretError};
 use crate::gateway::{Gateway, Settings, Shared};
 use crate::intercept::{self, Stack};
 use crate::listen::accept::Acceptor;
-use crate::listen::socket::{self, Address, Inherited, Listener};
+use crate::listen::socket::{self, Address, Bare, Inherited, Listener};
 use crate::listen::{self, Drain, Workers, drain, workers};
+use crate::nextcloud::appapi;
 use crate::observe::access;
 use crate::site::{Found, Table, TableError};
 use crate::tls::{CertificateError, Certificates, ServerTls};
@@ -45,6 +46,7 @@ pub struct Server {
     tasks: Vec<JoinHandle<()>>,
     acceptor: std::sync::Mutex<Acceptor>,
     admin: Option<Address>,
+    appapi: appapi::Known,
 }
 
 /// What a configuration file does not say.
@@ -136,6 +138,10 @@ impl Server {
             Some(endpoint) => socket::bind(std::slice::from_ref(endpoint), &[], &mut inherited)?,
             None => Vec::new(),
         };
+        let external_app = match &config.appapi.listen {
+            Some(endpoint) => socket::bind(std::slice::from_ref(endpoint), &[], &mut inherited)?,
+            None => Vec::new(),
+        };
         let token = match (extras.admin_token, &config.admin.token) {
             (None, Some(source)) => Some(source.read()?),
             (token, _) => token,
@@ -197,6 +203,18 @@ impl Server {
                 }
             }));
         }
+        let appapi = appapi::Known::default();
+        if !external_app.is_empty() {
+            appapi.store(Arc::new(appapi::Secrets::of(&config)));
+        }
+        for listener in external_app {
+            let serving = serve_router(listener.into_bare(), appapi::router(Arc::clone(&appapi)));
+            tasks.push(tokio::spawn(async move {
+                if let Err(error) = serving.await {
+                    tracing::error!(%error, "the listener for external apps ended");
+                }
+            }));
+        }
         let cap = config.limits.connections;
         let mut acceptor = Acceptor::new(Arc::clone(&workers), cap, listeners.len(), drain.watch());
         for ((endpoint, _), listener) in endpoints(&config.listen).zip(listeners) {
@@ -215,6 +233,7 @@ impl Server {
             tasks,
             acceptor: std::sync::Mutex::new(acceptor),
             admin: admin_address,
+            appapi,
         };
         server.probe();
         Ok(server)
@@ -241,6 +260,7 @@ impl Server {
             || config.listen.certificates != present.listen.certificates
             || config.admin.listen != present.admin.listen
             || config.store != present.store
+            || config.appapi.listen != present.appapi.listen
         {
             tracing::warn!(
                 "the operator's address, certificate folder, workers, the store or the cap on \
@@ -260,6 +280,9 @@ impl Server {
         self.listen.reload(&config);
         if let Some(tours) = &self.tours {
             log_broken(&tours.apply(&config));
+        }
+        if config.appapi.listen.is_some() {
+            self.appapi.store(Arc::new(appapi::Secrets::of(&config)));
         }
         self.shared.table.store(Arc::new(table));
         if let Some(handover) = &self.handover {
@@ -463,6 +486,13 @@ fn expirations(
         })
         .collect()
     })
+}
+
+async fn serve_router(listener: Bare, router: axum::Router) -> std::io::Result<()> {
+    match listener {
+        Bare::Tcp(tcp) => axum::serve(tokio::net::TcpListener::from_std(tcp)?, router).await,
+        Bare::Unix(unix) => axum::serve(tokio::net::UnixListener::from_std(unix)?, router).await,
+    }
 }
 
 async fn prune(shared: Arc<Shared>) {

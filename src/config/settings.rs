@@ -167,15 +167,11 @@ fn appapi(
 }
 
 fn store(raw: raw::Store, checker: &mut Checker<'_>) -> Store {
-    let (postgres, key) = (raw.postgres.is_some(), raw.key.is_some());
     let folder = checker.path(raw.folder);
     if let Some((folder, span)) = &folder
         && let Some(fault) = checker.world.check_store(folder)
     {
         checker.error(span.clone(), fault);
-    }
-    if postgres && folder.is_none() && !key {
-        checker.error_of_file(Fault::StoreKey);
     }
     let folder = folder.map(|(folder, _)| folder);
     Store { folder, postgres: checker.secret(raw.postgres), key: checker.secret(raw.key) }

@@ -73,6 +73,7 @@ pub(super) fn receive(
     let headers = request.headers_mut();
     fields::join_cookies(headers, version);
     fields::clean_request(headers, hop.trusted);
+    fields::drop_own_app(headers, &site.config.access.app);
     hop.forward(headers, connection, record);
     headers.insert(HOST, authority_value(&authority)?);
     record.upload(request.body());

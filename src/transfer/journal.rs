@@ -49,6 +49,8 @@ pub(crate) struct Journal {
     claim: Claim,
     item: u32,
     known: HashMap<String, Known>,
+    /// Steps that are being put back, or were.
+    undoing: HashMap<String, String>,
     fault: Option<Fault>,
 }
 
@@ -84,10 +86,12 @@ impl Journal {
         fault: Option<&Fault>,
     ) -> Result<Self, Error> {
         let lines = store.journal(&claim.id, Some(item)).await?;
+        let undoing = lines.iter().filter(|line| matches!(line.phase.as_str(), "undo" | "undone"));
         Ok(Self {
             store: store.clone(),
             claim: claim.clone(),
             item,
+            undoing: undoing.map(|line| (line.step.clone(), line.phase.clone())).collect(),
             known: known(&lines)?.into_iter().map(|(_, step, known)| (step, known)).collect(),
             fault: fault.cloned(),
         })
@@ -151,12 +155,11 @@ impl Journal {
         if effect.only_looks() {
             return Ok(());
         }
-        let lines = self.store.journal(&self.claim.id, Some(self.item)).await?;
-        let has = |phase| lines.iter().any(|line| line.step == step && line.phase == phase);
-        if has("undone") {
+        let phase = self.undoing.get(step).map(String::as_str);
+        if phase == Some("undone") {
             return Ok(());
         }
-        if !has("undo") {
+        if phase.is_none() {
             self.write(step, "undo", "null").await?;
         }
         let mut pause = PAUSE;

@@ -26,11 +26,15 @@ pub(super) async fn undo(
     let mut stuck: BTreeMap<u32, String> = BTreeMap::new();
     let (late, soon): (Vec<_>, Vec<_>) =
         steps.into_iter().rev().partition(|(_, _, known)| effect(known).reverts_late());
+    let mut journals = BTreeMap::new();
     for (item, step, known) in soon.iter().chain(&late) {
+        if !journals.contains_key(item) {
+            journals.insert(*item, transfers.journal_of(claim, *item).await?);
+        }
+        let Some(journal) = journals.get(item) else { continue };
         if stuck.contains_key(item) {
             continue;
         }
-        let journal = transfers.journal_of(claim, *item).await?;
         match journal.revert(world, step, known).await {
             Ok(()) => {}
             Err(error) if error.stops_all() => return Err(error),
