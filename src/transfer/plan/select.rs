@@ -61,21 +61,28 @@ impl Chooser {
     pub fn recipient(&self, path: &str) -> Option<&str> {
         let takes = |rule: &&Rule| {
             let everything = rule.include.is_empty().then_some(0);
-            let included = nearest(&rule.include, path).or(everything);
-            included > nearest(&rule.exclude, path)
+            let included = nearest(&rule.include, path, false).or(everything);
+            included > nearest(&rule.exclude, path, true)
         };
         self.0.iter().find(takes).map(|rule| rule.recipient.as_str())
     }
 }
 
-/// How long the part of a path is that a pattern matches: the path itself, or a folder above it.
-fn nearest(globs: &[GlobMatcher], path: &str) -> Option<usize> {
-    if globs.is_empty() {
-        return None;
-    }
+/// How near to a path a pattern is that matches it, or a folder above it: as long as the pattern
+/// is before its first wildcard. A wildcard that excludes is nearer than anything.
+fn nearest(globs: &[GlobMatcher], path: &str, excludes: bool) -> Option<usize> {
     let above = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0);
     let ends: Vec<usize> = above.chain([path.len()]).collect();
-    ends.into_iter().rev().find(|end| globs.iter().any(|glob| glob.is_match(&path[..*end])))
+    let near = |glob: &GlobMatcher| {
+        let pattern = glob.glob().glob();
+        let end = ends.iter().rev().find(|end| glob.is_match(&path[..**end]))?;
+        Some(match pattern.find(['*', '?', '{']) {
+            Some(_) if excludes => usize::MAX,
+            Some(wildcard) => wildcard,
+            None => *end,
+        })
+    };
+    globs.iter().filter_map(near).max()
 }
 
 #[cfg(test)]
