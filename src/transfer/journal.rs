@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use super::effect::{Effect, Outcome};
+use super::effect::{Effect, Outcome, Part};
 use super::site::World;
 use super::{Error, Halt};
 use crate::dav::client::Retry;
@@ -147,7 +147,18 @@ impl Journal {
     }
 
     /// Puts a step back, once.
-    pub async fn revert(&self, world: &World, step: &str, known: &Known) -> Result<(), Error> {
+    pub async fn revert(
+        &self,
+        world: &World,
+        step: &str,
+        known: &Known,
+        part: Part,
+    ) -> Result<(), Error> {
+        let name = match part {
+            Part::Early => step.to_owned(),
+            Part::Late => format!("{step} (late)"),
+        };
+        let step = name.as_str();
         let (effect, outcome) = match known {
             Known::Begun(effect) => (effect, None),
             Known::Ended(effect, outcome) => (effect, Some(outcome)),
@@ -167,7 +178,7 @@ impl Journal {
         loop {
             tries += 1;
             self.may_die(step, "undoing")?;
-            match effect.revert(world, outcome).boxed().await {
+            match effect.revert(world, outcome, part).boxed().await {
                 Ok(()) => break,
                 Err(error) => self.again(error, tries)?,
             }

@@ -134,7 +134,7 @@ async fn only_what_is_chosen_goes() {
     };
     assert_eq!(names(tree(&world, "bob", "/Work").await), ["", "a.txt", "sub", "sub/c.txt"]);
     assert_eq!(names(tree(&world, "alice", "/Work").await), ["", "b.tmp"]);
-    assert_eq!(names(tree(&world, "alice", "/Private").await), ["", "d.txt"]);
+    assert_eq!(names(tree(&world, "alice", "/Private").await), ["", "d.txt", "diary.txt"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

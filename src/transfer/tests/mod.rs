@@ -1,5 +1,4 @@
 //! Transfers against the stand-in, which keeps its state in Nextcloud's own tables.
 
-mod crash;
 mod hand_over;
 mod world;
