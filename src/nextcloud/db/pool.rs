@@ -12,7 +12,7 @@ use futures_util::stream::{BoxStream, StreamExt};
 use sqlx::mysql::{MySql, MySqlPool, MySqlPoolOptions};
 use sqlx::postgres::{PgPool, PgPoolOptions, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, Executor, Row as _, Transaction};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _, Transaction};
 
 use super::dsn::{Dsn, Options};
 use super::error::Error;
@@ -202,13 +202,22 @@ impl Pool {
     /// Connects once, so that a wrong password is told now.
     pub(super) async fn open(dsn: &Dsn) -> Result<Self, Error> {
         macro_rules! connect {
-            ($options:ty, $given:expr) => {
-                <$options>::new()
-                    .max_connections(CONNECTIONS)
-                    .acquire_timeout(CONNECT)
-                    .connect_with($given)
-                    .await
-            };
+            ($options:ty, $given:expr) => {{
+                let given = $given;
+                // A pool would try again until its time is over, and then only say so.
+                match tokio::time::timeout(CONNECT, given.connect()).await {
+                    Err(_) => return Err(Error::Timeout(CONNECT.as_secs())),
+                    Ok(Err(source)) => Err(source),
+                    Ok(Ok(first)) => {
+                        drop(first.close().await);
+                        let pool = <$options>::new()
+                            .max_connections(CONNECTIONS)
+                            .acquire_timeout(CONNECT)
+                            .connect_lazy_with(given);
+                        Ok(pool)
+                    }
+                }
+            }};
         }
         let opened = match &dsn.options {
             Options::MySql(given) => {

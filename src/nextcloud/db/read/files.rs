@@ -97,15 +97,16 @@ impl Database {
     /// # Errors
     /// As queries fail.
     pub async fn tally(&self, home: &Home, path: &str) -> Result<Tally, Error> {
+        let (below, args) = below(home, path);
         let inner = format!(
             "SELECT COUNT(*) AS all_of_them, COALESCE(SUM(CASE WHEN m.id IS NULL THEN 0 ELSE 1 END), 0) AS folders, \
              COALESCE(SUM(CASE WHEN m.id IS NULL AND f.size > 0 THEN f.size ELSE 0 END), 0) AS bytes, \
              COALESCE(SUM(CASE WHEN f.encrypted <> 0 THEN 1 ELSE 0 END), 0) AS encrypted \
              FROM *PREFIX*filecache f LEFT JOIN *PREFIX*mimetypes m \
-             ON m.id = f.mimetype AND m.mimetype = 'httpd/unix-directory' WHERE {BELOW}"
+             ON m.id = f.mimetype AND m.mimetype = 'httpd/unix-directory' WHERE {below}"
         );
         let names = ["all_of_them", "folders", "bytes", "encrypted"];
-        let Some(cells) = self.row(&names, &inner, below(home, path)).await? else {
+        let Some(cells) = self.row(&names, &inner, args).await? else {
             return Ok(Tally::default());
         };
         let folders = cells.count(1)?;
@@ -119,7 +120,8 @@ impl Database {
 
     /// A folder and all below it, in no order, one after the other.
     pub fn walk<'a>(&'a self, home: &Home, path: &str) -> BoxStream<'a, Result<Node, Error>> {
-        let rows = self.stream(&NODE, &nodes(BELOW), below(home, path));
+        let (below, args) = below(home, path);
+        let rows = self.stream(&NODE, &nodes(&below), args);
         rows.map(|cells| cells.and_then(|cells| node(&cells))).boxed()
     }
 
@@ -150,12 +152,11 @@ impl Database {
 }
 
 /// A node and all below it. Not LIKE: SQLite's knows no case, and paths have `%` and `_` in them.
-const BELOW: &str = "f.storage = ? AND (f.path = ? OR SUBSTR(f.path, 1, ?) = ?)";
-
-fn below(home: &Home, path: &str) -> Vec<Arg> {
+fn below(home: &Home, path: &str) -> (String, Vec<Arg>) {
     let start = format!("{path}/");
-    let length = i64::try_from(start.chars().count()).unwrap_or(i64::MAX);
-    vec![Arg::Int(home.storage), text(path), Arg::Int(length), text(start)]
+    let length = start.chars().count();
+    let condition = format!("f.storage = ? AND (f.path = ? OR SUBSTR(f.path, 1, {length}) = ?)");
+    (condition, vec![Arg::Int(home.storage), text(path), text(start)])
 }
 
 fn nodes(condition: &str) -> String {
