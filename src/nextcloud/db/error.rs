@@ -92,8 +92,8 @@ pub enum Error {
     Schema(String),
     /// No way to send the password that the server accepts.
     #[error(
-        "the database asks for a login that needs an encrypted connection (caching_sha2_password): \
-         use its unix socket, or TLS (`?ssl-mode=REQUIRED`)"
+        "the database wants the password over TLS (caching_sha2_password): add `?ssl-mode=REQUIRED`, or \
+         give its user another way to sign in (mysql_native_password)"
     )]
     Sha2(#[source] sqlx::Error),
     /// It took too long.

@@ -342,7 +342,7 @@ fn refused(dsn: &Dsn, source: sqlx::Error) -> Error {
         (_, "3D000") => Error::UnknownDatabase { name: dsn.database.clone(), source },
         (_, "42000") => Error::UnknownDatabase { name: dsn.database.clone(), source },
         (sqlx::Error::Tls(_), _) => Error::Tls(source),
-        (sqlx::Error::Protocol(text), _) if text.to_lowercase().contains("rsa") => {
+        (sqlx::Error::Configuration(said), _) if said.to_string().contains("RSA") => {
             Error::Sha2(source)
         }
         (sqlx::Error::PoolTimedOut, _) => Error::Timeout(CONNECT.as_secs()),
@@ -370,6 +370,13 @@ mod tests {
         for wrong in ["", "a b", "a\"", "a`; DROP", "é"] {
             assert!(Dialect::Sqlite.quoted(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_only_tls_can_carry_is_told_so() {
+        let dsn = Dsn::parse(&"mysql://nc:pw@db/nc".to_owned().into()).expect("a DSN");
+        let source = sqlx::Error::Configuration("RSA auth backend disabled".into());
+        assert!(matches!(refused(&dsn, source), Error::Sha2(_)));
     }
 
     #[test]

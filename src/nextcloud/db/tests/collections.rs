@@ -62,6 +62,7 @@ async fn a_calendar_goes_with_its_link_and_its_sharees_settings() {
         assert_eq!(
             handover.remarks,
             [
+                Remark::StillSees { principals: vec!["principals/groups/board".into()] },
                 Remark::NewAddress {
                     principals: vec![
                         "principals/groups/board".into(),
@@ -137,6 +138,9 @@ async fn an_address_book_goes_and_its_birthdays_are_told() {
         let clash =
             site.database.prepare_address_book(&wanted("contacts")).await.expect("a hand-over");
         assert_eq!(clash.uri.as_deref(), Some("contacts-1"));
+        // Named after the book: bob's own book of that name makes such events, too, but not of this card.
+        assert!(clash.remarks.contains(&Remark::Birthdays { account: "alice".into(), stale: 1 }));
+        assert!(clash.remarks.contains(&Remark::Birthdays { account: "bob".into(), stale: 0 }));
         site.proves(&clash).await;
     }
 }

@@ -99,6 +99,9 @@ async fn servers_say_what_is_wrong() {
         let error = opened(url.to_string()).await;
         assert!(matches!(error, Error::Access { .. }), "{error:?}");
         assert!(!format!("{error} {error:?}").contains("hunter2"));
+        let encrypted = if kind == "mysql" { "ssl-mode=REQUIRED" } else { "sslmode=require" };
+        let error = opened(format!("{right}?{encrypted}")).await;
+        assert!(matches!(error, Error::Tls(_)), "{error:?}");
         let error = opened(format!("{kind}://nc:pw@127.0.0.1:1/nc")).await;
         assert!(error.to_string().contains("127.0.0.1:1"), "{error:?}");
     }
