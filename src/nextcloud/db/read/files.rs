@@ -52,6 +52,8 @@ pub struct Tally {
     pub encrypted: u64,
 }
 
+/// Rows read at once while walking.
+const PAGE: usize = 2000;
 const NODE: [&str; 8] =
     ["fileid", "parent", "path", "size", "mtime", "etag", "folder", "encrypted"];
 
@@ -118,11 +120,29 @@ impl Database {
         })
     }
 
-    /// A folder and all below it, in no order, one after the other.
+    /// A folder and all below it, in no order, one after the other. It is read in pages, so that no
+    /// connection waits for whoever reads slowly, and no lock of SQLite stops Nextcloud.
     pub fn walk<'a>(&'a self, home: &Home, path: &str) -> BoxStream<'a, Result<Node, Error>> {
         let (below, args) = below(home, path);
-        let rows = self.stream(&NODE, &nodes(&below), args);
-        rows.map(|cells| cells.and_then(|cells| node(&cells))).boxed()
+        let inner = nodes(&format!("{below} AND f.fileid > ? ORDER BY f.fileid LIMIT {PAGE}"));
+        let pages = async_stream::try_stream! {
+            let mut after = 0;
+            loop {
+                let mut args = args.clone();
+                args.push(Arg::Int(after));
+                let page = self.rows(&NODE, &inner, args).await?;
+                let full = page.len() == PAGE;
+                for cells in &page {
+                    let node = node(cells)?;
+                    after = after.max(node.id);
+                    yield node;
+                }
+                if !full {
+                    break;
+                }
+            }
+        };
+        pages.boxed()
     }
 
     /// What is in one folder, this level only.

@@ -36,7 +36,7 @@ CREATE TABLE *PREFIX*files_trash (auto_id {id}, id VARCHAR(250) NOT NULL, {user}
 CREATE TABLE *PREFIX*files_versions (id {id}, file_id BIGINT NOT NULL, size BIGINT NOT NULL);
 CREATE TABLE *PREFIX*systemtag_object_mapping (objectid VARCHAR(64) NOT NULL, objecttype VARCHAR(64) NOT NULL, systemtagid BIGINT NOT NULL);
 CREATE TABLE *PREFIX*deck_boards (id {id}, owner VARCHAR(64) NOT NULL, deleted_at BIGINT DEFAULT 0 NOT NULL);
-CREATE TABLE *PREFIX*circles_member (id {id}, circle_id VARCHAR(31) NOT NULL, user_id VARCHAR(127) NOT NULL, user_type SMALLINT NOT NULL, level SMALLINT NOT NULL);
+CREATE TABLE *PREFIX*circles_member (id {id}, single_id VARCHAR(31), circle_id VARCHAR(31) NOT NULL, user_id VARCHAR(127) NOT NULL, user_type SMALLINT NOT NULL, level SMALLINT NOT NULL);
 
 INSERT INTO *PREFIX*users (uid, displayname) VALUES ('alice', 'Alice'), ('bob', 'Bob'), ('carol', NULL), ('dave', 'Dave');
 INSERT INTO *PREFIX*accounts (uid, data) VALUES ('alice', '[]'), ('bob', '[]'), ('erin', '[]');
@@ -132,4 +132,4 @@ INSERT INTO *PREFIX*files_trash (auto_id, id, {user}, location) VALUES (1, 'a.tx
 INSERT INTO *PREFIX*files_versions (id, file_id, size) VALUES (1, 4, 900), (2, 4, 800), (3, 5, 7), (4, 22, 30);
 INSERT INTO *PREFIX*systemtag_object_mapping (objectid, objecttype, systemtagid) VALUES ('4', 'files', 1), ('22', 'files', 1), ('4', 'other', 1);
 INSERT INTO *PREFIX*deck_boards (id, owner, deleted_at) VALUES (1, 'alice', 0), (2, 'alice', 5), (3, 'bob', 0);
-INSERT INTO *PREFIX*circles_member (id, circle_id, user_id, user_type, level) VALUES (1, 'circle1', 'alice', 1, 9), (2, 'circle2', 'alice', 1, 1);
+INSERT INTO *PREFIX*circles_member (id, single_id, circle_id, user_id, user_type, level) VALUES (1, 'alice1', 'circle1', 'alice', 1, 9), (2, 'alice1', 'circle2', 'alice', 1, 1), (3, 'alice1', 'alice1', 'alice', 1, 9);
