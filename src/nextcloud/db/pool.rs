@@ -176,7 +176,7 @@ macro_rules! rows {
                 match tokio::time::timeout(ANSWER, rows.next()).await {
                     Err(_) => { yield Err(Error::Timeout(ANSWER.as_secs())); break }
                     Ok(None) => break,
-                    Ok(Some(Err(error))) => { yield Err(Error::Query(error)); break }
+                    Ok(Some(Err(error))) => { yield Err(meant(error)); break }
                     Ok(Some(Ok(row))) => {
                         // Unchecked: MariaDB calls text with a binary collation binary.
                         let cells: Result<Vec<Option<String>>, sqlx::Error> =
@@ -191,7 +191,7 @@ macro_rules! rows {
 
 async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Error> {
     match tokio::time::timeout(ANSWER, work).await {
-        Ok(answer) => answer.map_err(Error::Query),
+        Ok(answer) => answer.map_err(meant),
         Err(_) => Err(Error::Timeout(ANSWER.as_secs())),
     }
 }
@@ -328,6 +328,22 @@ impl Tx {
             Tx::Postgres(tx) => in_time(tx.rollback()).await,
             Tx::Sqlite(tx) => in_time(tx.rollback()).await,
         }
+    }
+}
+
+/// What a failed query means.
+fn meant(source: sqlx::Error) -> Error {
+    let Some(said) = source.as_database_error() else { return Error::Query(source) };
+    let code = said.code().unwrap_or_default();
+    // PostgreSQL: insufficient privilege; SQLite: a read-only file. MariaDB: among others.
+    let refused = code == "42501" || code == "8" || said.message().contains("command denied");
+    // SQLite: another writer. PostgreSQL and MariaDB: a deadlock, a lock that took too long.
+    let busy = ["5", "517", "40P01", "55P03", "40001"].contains(&code.as_ref())
+        || said.message().contains("Lock wait timeout");
+    match (refused, busy) {
+        (true, _) => Error::NotAllowed(source),
+        (_, true) => Error::Busy(source),
+        _ => Error::Query(source),
     }
 }
 

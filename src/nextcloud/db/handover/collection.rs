@@ -114,8 +114,13 @@ impl Database {
         if !back.is_empty() {
             remarks.push(Remark::StillSees { principals: back });
         }
+        let remote = |sharee: &String| sharee.starts_with("principals/remote-users/");
+        let (remote, sharees): (Vec<String>, Vec<String>) = sharees.into_iter().partition(remote);
+        if !remote.is_empty() {
+            remarks.push(Remark::ShareAgain { principals: remote });
+        }
         if !sharees.is_empty() {
-            remarks.push(Remark::NewAddress { principals: sharees.into_iter().collect() });
+            remarks.push(Remark::NewAddress { principals: sharees });
         }
         Ok(())
     }

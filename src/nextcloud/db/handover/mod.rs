@@ -105,6 +105,12 @@ pub enum Remark {
         /// The new one.
         uri: String,
     },
+    /// These are on other servers, which keep the address with the former owner's name: share it
+    /// with them again.
+    ShareAgain {
+        /// Principals: `principals/remote-users/…`.
+        principals: Vec<String>,
+    },
     /// The former owner still sees it, as a member of these groups.
     StillSees {
         /// Principals: `principals/groups/board`.

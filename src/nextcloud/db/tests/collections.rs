@@ -63,6 +63,9 @@ async fn a_calendar_goes_with_its_link_and_its_sharees_settings() {
             handover.remarks,
             [
                 Remark::StillSees { principals: vec!["principals/groups/board".into()] },
+                Remark::ShareAgain {
+                    principals: vec!["principals/remote-users/ZnJhbmtAb3RoZXI".into()]
+                },
                 Remark::NewAddress {
                     principals: vec![
                         "principals/groups/board".into(),

@@ -74,7 +74,7 @@ async fn recorded() -> Option<(PathBuf, Vec<Site>)> {
         if let Ok(dsn) = std::env::var(variable) {
             let database = unchecked(&dsn, Prefix::default()).await;
             match database.is_nextcloud().await {
-                Ok(()) => sites.push(Site { database, _folder: None }),
+                Ok(()) => sites.push(Site { database, folder: None }),
                 Err(_) => eprintln!("skipped: {variable} has no recorded site"),
             }
         }
@@ -103,6 +103,8 @@ async fn calendar_as_recorded(folder: &std::path::Path, site: &Site) {
     let handover = site.database.prepare_calendar(&collection).await.expect("a hand-over");
     let applied = site.database.apply(&handover.record).await.expect("applied");
     assert_eq!(applied, Applied { changed: 2, already: 0 }, "more than the core changes");
+    let changed = difference(&all, &site.everything().await);
+    assert_eq!(changed.len(), 3, "more than the core changes: {changed:#?}");
     let after = Rows::read(site, &["calendars", "dav_shares"]).await;
     for (table, columns) in [("calendars", CALENDARS), ("dav_shares", DAV_SHARES)] {
         assert_eq!(after.beside(&before, table, columns), golden.of(table, columns), "{table}");
@@ -176,10 +178,10 @@ async fn everything_is_read(site: &Site) {
 }
 
 /// Rows with their values, by table.
-struct Rows(BTreeMap<&'static str, Vec<BTreeMap<String, Option<String>>>>);
+struct Rows(BTreeMap<&'static str, Vec<Row>>);
 
 /// What a recording says went and came: `(sign, values)`.
-struct Golden(BTreeMap<String, Vec<(char, BTreeMap<String, Option<String>>)>>);
+struct Golden(BTreeMap<String, Vec<(char, Row)>>);
 
 // === impl Rows ===
 
@@ -244,7 +246,7 @@ impl Golden {
     }
 }
 
-fn shown(sign: char, row: &BTreeMap<String, Option<String>>, columns: &[&str]) -> String {
+fn shown(sign: char, row: &Row, columns: &[&str]) -> String {
     let values =
         columns.iter().map(|&column| format!("{column}={:?}", row.get(column).cloned().flatten()));
     format!("{sign} {}", values.collect::<Vec<_>>().join(" "))

@@ -106,7 +106,7 @@ async fn collections_are_read_with_what_is_in_them() {
         let asso = calendars.iter().find(|calendar| calendar.uri == "asso").expect("a calendar");
         assert_eq!((asso.objects, asso.deleted_objects, asso.sync_token), (4, 1, 14));
         assert_eq!(asso.link.as_deref(), Some("LinkToken1234567"));
-        assert_eq!(asso.shares.len(), 3);
+        assert_eq!(asso.shares.len(), 4);
         assert!(
             asso.shares
                 .iter()

@@ -22,7 +22,7 @@ use super::*;
 struct Site {
     database: Database,
     /// Where a SQLite file is, until the test ends.
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 /// Every row of every table: `share|{…}`.
@@ -51,13 +51,18 @@ impl Site {
         let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
         drop(sqlx::SqlitePool::connect_with(options).await.expect("a file"));
         let dsn = format!("sqlite:{}", file.display());
-        Site { database: unchecked(&dsn, Prefix::default()).await, _folder: Some(folder) }
+        Site { database: unchecked(&dsn, Prefix::default()).await, folder: Some(folder) }
     }
 
     async fn on_server(dsn: &str) -> Site {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let own = format!("t{}_{}_", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        Site { database: unchecked(dsn, Prefix::new(&own).expect("a prefix")).await, _folder: None }
+        Site { database: unchecked(dsn, Prefix::new(&own).expect("a prefix")).await, folder: None }
+    }
+
+    /// Its file, if it is SQLite.
+    fn file(&self) -> std::path::PathBuf {
+        self.folder.as_ref().expect("a folder").path().join("owncloud.db")
     }
 
     async fn fill(&self) {

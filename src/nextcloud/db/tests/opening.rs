@@ -106,3 +106,40 @@ async fn servers_say_what_is_wrong() {
         assert!(error.to_string().contains("127.0.0.1:1"), "{error:?}");
     }
 }
+
+#[tokio::test]
+async fn a_file_that_may_only_be_read_is_told() {
+    let site = Site::sqlite().await;
+    site.fill().await;
+    let collection =
+        Collection { from: "alice".into(), to: "bob".into(), uri: "asso".into(), name: None };
+    let handover = site.database.prepare_calendar(&collection).await.expect("a hand-over");
+    let options = SqliteConnectOptions::new().filename(site.file()).read_only(true);
+    let pool = super::super::pool::Pool::Sqlite(sqlx::SqlitePool::connect_lazy_with(options));
+    let database = Database { pool, ..site.database };
+    let error = database.apply(&handover.record).await.expect_err("an error");
+    assert!(matches!(error, Error::NotAllowed(_)) && !error.is_transient(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_second_writer_waits_and_is_then_told_to_try_again() {
+    let site = Site::sqlite().await;
+    site.fill().await;
+    let collection =
+        Collection { from: "alice".into(), to: "bob".into(), uri: "asso".into(), name: None };
+    let handover = site.database.prepare_calendar(&collection).await.expect("a hand-over");
+    let writer = site.database.pool.begin().await.expect("a transaction");
+    let options =
+        SqliteConnectOptions::new().filename(site.file()).busy_timeout(std::time::Duration::ZERO);
+    let pool = super::super::pool::Pool::Sqlite(sqlx::SqlitePool::connect_lazy_with(options));
+    let impatient = Database {
+        pool,
+        prefix: Prefix::default(),
+        schema: schema::Schema::default(),
+        forced: false,
+    };
+    let error = impatient.apply(&handover.record).await.expect_err("an error");
+    assert!(matches!(error, Error::Busy(_)) && error.is_transient(), "{error:?}");
+    writer.rollback().await.expect("an end");
+    impatient.apply(&handover.record).await.expect("applied");
+}

@@ -108,7 +108,7 @@ INSERT INTO *PREFIX*cards (id, addressbookid, uri) VALUES (1, 2, 'm0.vcf'), (2, 
 INSERT INTO *PREFIX*dav_shares (id, principaluri, type, access, resourceid, publicuri) VALUES
   (1, 'principals/users/bob', 'calendar', 2, 3, NULL), (2, 'principals/groups/board', 'calendar', 3, 3, NULL), (3, 'principals/users/carol', 'calendar', 3, 3, NULL),
   (4, 'principals/users/alice', 'calendar', 4, 3, 'LinkToken1234567'), (5, 'principals/users/bob', 'addressbook', 3, 2, NULL), (6, 'principals/users/carol', 'addressbook', 2, 2, NULL),
-  (7, 'principals/users/bob', 'addressbook', 2, 3, NULL);
+  (7, 'principals/users/bob', 'addressbook', 2, 3, NULL), (8, 'principals/remote-users/ZnJhbmtAb3RoZXI', 'calendar', 3, 3, NULL);
 INSERT INTO *PREFIX*properties (id, userid, propertypath, propertyname, propertyvalue) VALUES
   (1, 'carol', 'calendars/carol/asso_shared_by_alice', '{http://apple.com/ns/ical/}calendar-color', '#ff0000'),
   (2, 'bob', 'calendars/bob/asso_shared_by_alice', '{http://apple.com/ns/ical/}calendar-color', '#00ff00'),
