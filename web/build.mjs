@@ -23,6 +23,7 @@ const dist = join(root, 'dist')
 const apps = [
   {
     name: 'player',
+    libraries: '@floating-ui/dom',
     sources: 'player/src',
     bundles: [
       { entry: 'engine', from: 'player/src/engine.ts', format: 'esm', limit: 22 * 1024 },
@@ -31,6 +32,17 @@ const apps = [
         define: (built) => ({ ENGINE_FILE: JSON.stringify(built.engine) }),
       },
     ],
+  },
+  {
+    name: 'admin',
+    libraries: 'Preact',
+    sources: 'admin/src',
+    bundles: [
+      { entry: 'app', from: 'admin/src/app.tsx', format: 'esm', limit: 100 * 1024 },
+      { entry: 'style', from: 'admin/src/theme.css', limit: 20 * 1024 },
+    ],
+    // `{{entry}}` becomes the hashed name; `{{base}}` is left to the server.
+    page: 'admin/src/index.html',
   },
 ]
 
@@ -47,11 +59,14 @@ function files(folder) {
 
 const inRoot = (path) => relative(root, path).split(sep).join('/')
 
+const extension = (from) => (from.endsWith('.css') ? 'css' : 'js')
+
 async function bundle(app, { entry, from, format, define, outputs = {} }, names) {
+  const isSheet = extension(from) === 'css'
   const result = await esbuild.build({
     absWorkingDir: root,
     entryPoints: [join(root, from)],
-    outfile: join(dist, app.name, `${entry}.js`),
+    outfile: join(dist, app.name, `${entry}.${extension(from)}`),
     bundle: true,
     minify: true,
     write: false,
@@ -59,9 +74,11 @@ async function bundle(app, { entry, from, format, define, outputs = {} }, names)
     target: ['chrome109', 'firefox115', 'safari16.4'],
     charset: 'utf8',
     legalComments: 'none',
-    loader: { '.css': 'text', '.svg': 'text' },
+    loader: { '.css': isSheet ? 'css' : 'text', '.svg': 'text' },
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
     define: define?.(names),
-    banner: { js: '/*! Passeur, AGPL-3.0-or-later; with @floating-ui/dom, MIT */' },
+    banner: isSheet ? {} : { js: `/*! Passeur, AGPL-3.0-or-later; with ${app.libraries}, MIT */` },
     ...outputs,
   })
   return Buffer.from(result.outputFiles[0].contents)
@@ -78,12 +95,16 @@ async function build() {
       if (part.limit && packed > part.limit) {
         throw new Error(`${app.name}/${part.entry} is ${packed} bytes after gzip, more than ${part.limit}`)
       }
-      const name = `${part.entry}.${sha256(code).slice(0, 16)}.js`
+      const name = `${part.entry}.${sha256(code).slice(0, 16)}.${extension(part.from)}`
       names[part.entry] = name
       built.set(`${app.name}/${name}`, code)
       console.log(`${app.name}/${name}: ${code.length} bytes, gzip ${packed}, brotli ${brotliCompressSync(code).length}`)
     }
     manifest.apps[app.name] = names
+    if (app.page) {
+      const page = readFileSync(join(root, app.page), 'utf8')
+      built.set(`${app.name}/index.html`, Buffer.from(page.replace(/\{\{(\w+)\}\}/g, (all, name) => names[name] ?? all)))
+    }
     for (const file of files(join(root, app.sources))) manifest.sources[inRoot(file)] = sha256(readFileSync(file))
   }
   for (const file of ['build.mjs', 'package-lock.json']) manifest.sources[file] = sha256(readFileSync(join(root, file)))

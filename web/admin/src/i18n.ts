@@ -5,7 +5,10 @@
  * never to an empty place. Plurals are objects by `Intl.PluralRules` category. `{name}` is replaced;
  * values become text nodes, never markup.
  */
+import de from "./locales/de.json";
 import en from "./locales/en.json";
+import es from "./locales/es.json";
+import fr from "./locales/fr.json";
 
 type Text = string | Partial<Record<Intl.LDMLPluralRule, string>>;
 type Texts = Record<string, Text>;
@@ -13,30 +16,32 @@ type Texts = Record<string, Text>;
 export type Key = keyof typeof en;
 export type Values = Record<string, string | number>;
 
-/** The languages beside English, each loaded only when it is asked for. */
-const others: Record<string, () => Promise<{ default: Texts }>> = {
-  de: () => import("./locales/de.json"),
-  es: () => import("./locales/es.json"),
-  fr: () => import("./locales/fr.json"),
-};
+/** The languages beside English. */
+const others: Record<string, Texts> = { de, es, fr };
 
 let texts: Texts = en;
 let language = "en";
 let plurals = new Intl.PluralRules("en");
 
 /** Chooses the first language of `wanted` that there are texts for. */
-export async function choose(wanted: readonly string[]): Promise<void> {
+export function choose(wanted: readonly string[]): void {
   for (const tag of wanted) {
     const base = tag.toLowerCase().split(/[-_]/)[0] ?? "";
-    if (base === "en") break;
-    const load = others[base];
-    if (!load) continue;
-    texts = (await load()).default;
-    language = tag.replace("_", "-");
+    if (base !== "en" && !others[base]) continue;
+    texts = others[base] ?? en;
+    // `de_DE@x` is no tag that Intl takes; the base always is.
+    language = Intl.DateTimeFormat.supportedLocalesOf([valid(tag) ?? base])[0] ?? base;
     plurals = new Intl.PluralRules(language);
-    break;
+    return;
   }
-  if (texts === en) language = wanted.find((tag) => tag.toLowerCase().startsWith("en"))?.replace("_", "-") ?? "en";
+}
+
+function valid(tag: string): string | undefined {
+  try {
+    return Intl.getCanonicalLocales(tag.replaceAll("_", "-"))[0];
+  } catch {
+    return undefined;
+  }
 }
 
 /** The language in use, for `Intl` and `<html lang>`. */
@@ -54,6 +59,11 @@ export function known(prefix: string, code: string, fallback: string, values: Va
   const key = `${prefix}.${code}`;
   const text = texts[key] ?? (en as Texts)[key];
   return text === undefined ? fallback : fill(text, values);
+}
+
+/** A fixed English sentence of the server, in the reader's language where we have it. */
+export function sentence(english: string): string {
+  return fill(texts[english] ?? english, {});
 }
 
 function fill(text: Text, values: Values): string {
