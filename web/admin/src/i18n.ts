@@ -70,7 +70,7 @@ function fill(text: Text, values: Values): string {
   const form = typeof text === "string" ? text : (text[plurals.select(Number(values.n ?? 0))] ?? text.other ?? "");
   return form.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = values[name];
-    return typeof value === "number" ? number(value) : (value ?? "");
+    return typeof value === "number" ? number(value) : (value ?? `{${name}}`);
   });
 }
 
