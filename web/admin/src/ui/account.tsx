@@ -150,8 +150,13 @@ export function Avatar({ account }: { account: Pick<Account, "display_name" | "u
 
 /** An account that has been chosen, with a way to choose another. */
 export function Person({ account, action }: { account: Account; action?: preact.ComponentChildren }) {
+  const self = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // It stands where the field was that had the focus.
+    if (document.activeElement === document.body) self.current?.querySelector("button")?.focus();
+  }, []);
   return (
-    <div class="person">
+    <div class="person" ref={self}>
       <Avatar account={account} />
       <span class="grow break">
         <strong>{account.display_name}</strong> <span class="muted">{account.uid}</span>
