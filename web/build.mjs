@@ -16,26 +16,18 @@ import * as esbuild from 'esbuild'
 const root = dirname(fileURLToPath(import.meta.url))
 const dist = join(root, 'dist')
 
-/**
- * One application: where its sources are, and its bundles in the order in which they are built. A
- * bundle may name the hashed file of an earlier one through `define`; `limit` is bytes after gzip.
- */
+/** One application: where its sources are, and its bundles; `limit` is bytes after gzip. */
 const apps = [
   {
     name: 'player',
-    libraries: '@floating-ui/dom',
     sources: 'player/src',
     bundles: [
       { entry: 'engine', from: 'player/src/engine.ts', format: 'esm', limit: 22 * 1024 },
-      {
-        entry: 'loader', from: 'player/src/loader/loader.ts', format: 'iife', limit: 3 * 1024,
-        define: (built) => ({ ENGINE_FILE: JSON.stringify(built.engine) }),
-      },
+      { entry: 'loader', from: 'player/src/loader/loader.ts', format: 'iife', limit: 3 * 1024 },
     ],
   },
   {
     name: 'admin',
-    libraries: 'Preact',
     sources: 'admin/src',
     bundles: [
       { entry: 'app', from: 'admin/src/app.tsx', format: 'esm', limit: 100 * 1024 },
@@ -61,7 +53,7 @@ const inRoot = (path) => relative(root, path).split(sep).join('/')
 
 const extension = (from) => (from.endsWith('.css') ? 'css' : 'js')
 
-async function bundle(app, { entry, from, format, define, outputs = {} }, names) {
+async function bundle(app, { entry, from, format }) {
   const isSheet = extension(from) === 'css'
   const result = await esbuild.build({
     absWorkingDir: root,
@@ -71,17 +63,26 @@ async function bundle(app, { entry, from, format, define, outputs = {} }, names)
     minify: true,
     write: false,
     format,
-    target: ['chrome109', 'firefox115', 'safari16.4'],
+    target: ['chrome114', 'firefox125', 'safari17'],
     charset: 'utf8',
     legalComments: 'none',
-    loader: { '.css': isSheet ? 'css' : 'text', '.svg': 'text' },
     jsx: 'automatic',
     jsxImportSource: 'preact',
-    define: define?.(names),
-    banner: isSheet ? {} : { js: `/*! Passeur, AGPL-3.0-or-later; with ${app.libraries}, MIT */` },
-    ...outputs,
+    plugins: isSheet ? [] : [minifiedText],
+    banner: isSheet ? {} : { js: '/*! Passeur, AGPL-3.0-or-later */' },
   })
   return Buffer.from(result.outputFiles[0].contents)
+}
+
+/** A style sheet is text inside the bundle, and esbuild minifies only files. */
+const minifiedText = {
+  name: 'minified-text',
+  setup(build) {
+    build.onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const { code } = await esbuild.transform(readFileSync(path, 'utf8'), { loader: 'css', minify: true, charset: 'utf8' })
+      return { contents: code.trim(), loader: 'text' }
+    })
+  },
 }
 
 async function build() {
@@ -90,7 +91,7 @@ async function build() {
   for (const app of apps) {
     const names = {}
     for (const part of app.bundles) {
-      const code = await bundle(app, part, names)
+      const code = await bundle(app, part)
       const packed = gzipSync(code, { level: 9 }).length
       if (part.limit && packed > part.limit) {
         throw new Error(`${app.name}/${part.entry} is ${packed} bytes after gzip, more than ${part.limit}`)
