@@ -31,6 +31,14 @@ pub enum Body {
     Peer(Peer),
     /// Made or changed by Passeur.
     Made(Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>),
+    /// Made by Passeur to be uploaded.
+    Upload(Upload),
+}
+
+/// A body that Passeur makes, whose progress those see who wait for the answer to it.
+pub struct Upload {
+    made: Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>,
+    meter: Arc<Meter>,
 }
 
 /// A body that a peer sends.
@@ -168,11 +176,12 @@ impl Body {
         Body::Peer(peer)
     }
 
-    /// The meter of a client's body; `None` where there is nothing to measure.
+    /// The meter of an upload; `None` where there is nothing to measure.
     #[must_use]
     pub fn meter(&self) -> Option<Arc<Meter>> {
         match self {
             Body::Peer(peer) => peer.meter.clone(),
+            Body::Upload(upload) => Some(Arc::clone(&upload.meter)),
             _ => None,
         }
     }
@@ -196,6 +205,11 @@ impl Body {
     /// Wraps a body that Passeur makes.
     pub fn made(body: impl HttpBody<Data = Bytes, Error = Error> + Send + 'static) -> Self {
         Body::Made(Box::pin(body))
+    }
+
+    /// Wraps a body that Passeur makes, and that takes its time.
+    pub fn upload(body: impl HttpBody<Data = Bytes, Error = Error> + Send + 'static) -> Self {
+        Body::Upload(Upload { made: Box::pin(body), meter: Arc::default() })
     }
 }
 
@@ -230,6 +244,7 @@ impl HttpBody for Body {
             Body::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Body::Peer(peer) => peer.poll_frame(cx),
             Body::Made(made) => made.as_mut().poll_frame(cx),
+            Body::Upload(upload) => upload.poll_frame(cx),
         }
     }
 
@@ -238,7 +253,7 @@ impl HttpBody for Body {
             Body::Empty => true,
             Body::Full(bytes) => bytes.is_none(),
             Body::Peer(peer) => peer.incoming.is_end_stream(),
-            Body::Made(made) => made.is_end_stream(),
+            Body::Made(made) | Body::Upload(Upload { made, .. }) => made.is_end_stream(),
         }
     }
 
@@ -247,7 +262,7 @@ impl HttpBody for Body {
             Body::Empty => SizeHint::with_exact(0),
             Body::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
             Body::Peer(peer) => peer.incoming.size_hint(),
-            Body::Made(made) => made.size_hint(),
+            Body::Made(made) | Body::Upload(Upload { made, .. }) => made.size_hint(),
         }
     }
 }
@@ -259,7 +274,21 @@ impl fmt::Debug for Body {
             Body::Full(_) => "Body::Full",
             Body::Peer(_) => "Body::Peer",
             Body::Made(_) => "Body::Made",
+            Body::Upload(_) => "Body::Upload",
         })
+    }
+}
+
+impl Upload {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let polled = ready!(self.made.as_mut().poll_frame(cx));
+        if let Some(Ok(frame)) = &polled {
+            self.meter.count(frame.data_ref().map_or(0, Bytes::len));
+        }
+        if polled.is_none() || self.made.is_end_stream() {
+            self.meter.complete.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(polled)
     }
 }
 

@@ -1,36 +1,52 @@
-//! The operator's listener. Its routes:
+//! The two doors of those who look after sites.
 //!
-//! - `GET /healthz`: 200 while the process runs.
-//! - `GET /readyz`: 200 while it takes traffic, 503 while it drains.
-//! - `GET /metrics`: numbers in the text format of Prometheus; needs the token, if one is set.
+//! - The **host's door** is the operator's listener, on loopback or a unix socket by default, so that
+//!   no script in a Nextcloud page can reach it. `GET /healthz` (the process runs), `/readyz` (it takes
+//!   traffic), `/metrics` (numbers for Prometheus), the API at `/api/v1`, the admin page at `/`.
+//! - A **space's door** is below `/_passeur/` under each site's own origin: the same API for that site
+//!   alone, for accounts of which the instance itself says that they look after others.
 //!
-//! It is a listener of its own, on loopback or a unix socket by default, so that no script in a
-//! Nextcloud page can reach it.
+//! Invariants: what a door lets through is decided before a handler runs, and in doubt nobody is
+//! let in; whatever changes something is in the audit log; an answer that refuses is a
+//! [`Problem`] with the request's name.
 
+pub mod api;
+pub mod caller;
+pub mod ending;
+mod given;
+mod guesses;
+mod host;
 mod metrics;
+mod page;
+pub mod problem;
+pub mod space;
+pub mod work;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use secrecy::{ExposeSecret, SecretString};
+use axum::extract::State;
+use axum::http::StatusCode;
+use secrecy::SecretString;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::config::Reloads;
 use crate::gateway::Shared;
 use crate::listen::socket::Bare;
 
+pub use api::Api;
+pub use host::router;
+pub use problem::Problem;
+
 /// What the operator may see.
 pub struct Operator {
     /// The proxy.
     pub shared: Arc<Shared>,
-    /// What has to be shown to see numbers.
+    /// What opens everything, if the configuration names it.
     pub token: Option<SecretString>,
+    /// The API; `None` where there is no store.
+    pub api: Option<Arc<Api>>,
     /// Whether a stop has begun.
     pub draining: AtomicBool,
     /// How reloading goes; `None` where there is no file to reload.
@@ -48,21 +64,12 @@ pub struct Operator {
 pub async fn serve(listener: Bare, operator: Arc<Operator>) -> std::io::Result<()> {
     let router = router(operator);
     match listener {
-        Bare::Tcp(tcp) => axum::serve(TcpListener::from_std(tcp)?, router).await,
+        Bare::Tcp(tcp) => {
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            axum::serve(TcpListener::from_std(tcp)?, service).await
+        }
         Bare::Unix(unix) => axum::serve(UnixListener::from_std(unix)?, router).await,
     }
-}
-
-/// The routes.
-pub fn router(operator: Arc<Operator>) -> Router {
-    let guarded = Router::new()
-        .route("/metrics", get(metrics_page))
-        .layer(from_fn_with_state(Arc::clone(&operator), require_token));
-    Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .merge(guarded)
-        .with_state(operator)
 }
 
 async fn ready(State(operator): State<Arc<Operator>>) -> (StatusCode, &'static str) {
@@ -70,50 +77,4 @@ async fn ready(State(operator): State<Arc<Operator>>) -> (StatusCode, &'static s
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
     }
     (StatusCode::OK, "ready\n")
-}
-
-async fn metrics_page(State(operator): State<Arc<Operator>>) -> Response {
-    let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (content_type, metrics::page(&operator)).into_response()
-}
-
-async fn require_token(
-    State(operator): State<Arc<Operator>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match &operator.token {
-        Some(token) if !shows(request.headers(), token.expose_secret()) => {
-            let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-            (StatusCode::UNAUTHORIZED, challenge, "a bearer token is needed\n").into_response()
-        }
-        _ => next.run(request).await,
-    }
-}
-
-/// Compares in a time that does not depend on where the difference is.
-fn shows(headers: &HeaderMap, token: &str) -> bool {
-    let shown = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
-    let Some(shown) = shown.and_then(|value| value.strip_prefix(b"Bearer ")) else { return false };
-    let difference = shown.iter().zip(token.as_bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
-    shown.len() == token.len() && difference == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(authorization: &'static str) -> HeaderMap {
-        let value = header::HeaderValue::from_static(authorization);
-        HeaderMap::from_iter([(header::AUTHORIZATION, value)])
-    }
-
-    #[test]
-    fn only_the_token_opens() {
-        assert!(shows(&headers("Bearer abc"), "abc"));
-        for wrong in ["Bearer abd", "Bearer ab", "Bearer abcd", "Bearer ", "abc", "Basic abc"] {
-            assert!(!shows(&headers(wrong), "abc"), "{wrong}");
-        }
-        assert!(!shows(&HeaderMap::new(), "abc"));
-    }
 }

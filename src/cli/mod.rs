@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod doors;
 pub mod exit;
 mod proxy;
 mod running;

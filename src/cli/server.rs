@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
 
+use super::doors::{Handover, OpenError};
 use crate::admin::{self, Operator};
 use crate::config::checked::{AccessLog, Config};
 use crate::config::{Reloads, SecretError};
@@ -36,6 +37,7 @@ pub struct Server {
     listen: listen::Server<Gateway<Stack>>,
     workers: Arc<Workers>,
     drain: Drain,
+    handover: Option<Handover>,
     tasks: Vec<JoinHandle<()>>,
     accepting: JoinHandle<()>,
     http: Vec<Address>,
@@ -83,6 +85,9 @@ pub enum StartError {
     /// A secret cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// TLS cannot be set up.
     #[error("failed to set up TLS")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -131,7 +136,12 @@ impl Server {
         let tls = tls.transpose()?;
 
         let drain = Drain::default();
-        let gateway = Gateway::new(Arc::clone(&shared), intercept::stack(extras.endpoints));
+        let handover = Handover::open(&config, &shared).await?;
+        let endpoints = match &handover {
+            Some(handover) => handover.mount(&extras.endpoints),
+            None => extras.endpoints,
+        };
+        let gateway = Gateway::new(Arc::clone(&shared), intercept::stack(endpoints));
         let listen = listen::Server::new(gateway, &config, tls, drain.watch());
         let serving = listen.clone();
         let workers = Arc::new(Workers::per_core(count, move |socket, secure| {
@@ -141,6 +151,7 @@ impl Server {
         let operator = Arc::new(Operator {
             shared: Arc::clone(&shared),
             token,
+            api: handover.as_ref().map(Handover::api),
             draining: AtomicBool::new(false),
             reloads: extras.reloads,
             connections: connections(&drain),
@@ -153,6 +164,7 @@ impl Server {
         let (http, https) = (addresses(false), addresses(true));
         let admin_address = admin.first().map(Listener::address);
         let mut tasks = vec![tokio::spawn(prune(Arc::clone(&shared)))];
+        tasks.extend(handover.as_ref().map(Handover::start).into_iter().flatten());
         for listener in admin {
             let serving = admin::serve(listener.into_bare(), Arc::clone(&operator));
             tasks.push(tokio::spawn(async move {
@@ -170,6 +182,7 @@ impl Server {
             listen,
             workers,
             drain,
+            handover,
             tasks,
             accepting,
             http,
@@ -198,9 +211,11 @@ impl Server {
             || config.listen.workers != present.listen.workers
             || config.listen.certificates != present.listen.certificates
             || config.admin.listen != present.admin.listen
+            || config.store != present.store
         {
             tracing::warn!(
-                "listening addresses, certificate folder or workers changed: restart to use them"
+                "listening addresses, certificate folder, workers or the store changed: restart to \
+                 use them"
             );
         }
         let previous = self.shared.settings.load();
@@ -212,6 +227,9 @@ impl Server {
         }));
         self.listen.reload(&config);
         self.shared.table.store(Arc::new(table));
+        if let Some(handover) = &self.handover {
+            handover.apply(&config);
+        }
         *present = config;
         drop(present);
         self.probe();
@@ -244,6 +262,9 @@ impl Server {
         let _ = self.accepting.await;
         for task in self.tasks {
             task.abort();
+        }
+        if let Some(handover) = self.handover {
+            handover.close().await;
         }
         if let Some(log) = self.shared.access_log.load().as_ref() {
             log.flush();

@@ -18,10 +18,14 @@ pub struct Config {
     pub listen: Listen,
     /// Where operators connect: metrics, health, later the host's door.
     pub admin: Admin,
+    /// Where Passeur keeps what it has to remember.
+    pub store: Store,
     /// How long things may take and how large they may grow.
     pub limits: Limits,
     /// Where the access log goes.
     pub log: Log,
+    /// Passeur as an external app of its sites.
+    pub appapi: AppApi,
     /// The sites, in the order of their files.
     pub sites: Vec<Arc<Site>>,
 }
@@ -63,6 +67,26 @@ pub struct Admin {
     pub listen: Option<Endpoint>,
     /// What has to be shown as a bearer token to see more than health.
     pub token: Option<SecretSource>,
+}
+
+/// Passeur's own database.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Store {
+    /// Where its file is, and the key that seals secrets; without it, nothing is remembered.
+    pub folder: Option<PathBuf>,
+    /// The address of a PostgreSQL database, used instead of a file.
+    pub postgres: Option<SecretSource>,
+    /// The keys, instead of a file in `folder`.
+    pub key: Option<SecretSource>,
+}
+
+/// Passeur as an external app (AppAPI), for all sites.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AppApi {
+    /// Where instances ask whether the app is well; `None`: nowhere.
+    pub listen: Option<Endpoint>,
+    /// What the secrets of those sites are made of that have none of their own.
+    pub secret: Option<SecretSource>,
 }
 
 /// Where a secret is; never the secret itself.
@@ -170,6 +194,62 @@ pub struct Site {
     pub security_headers: bool,
     /// Accounts shown as others in multistatus answers.
     pub owners: Vec<OwnerRule>,
+    /// How Passeur may act for its accounts.
+    pub access: Access,
+    /// How its accounts' things are handed over.
+    pub transfers: Transfers,
+}
+
+/// How things are handed over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transfers {
+    /// Whether a second person has to approve each transfer.
+    pub approval: bool,
+    /// How long a transfer can be undone.
+    pub undo: Duration,
+    /// Bytes in a second that may be carried; `None`: as many as can be.
+    pub bandwidth: Option<u64>,
+    /// Whether the accounts are told by Nextcloud's notifications at the end.
+    pub notify: bool,
+    /// Where the end of each transfer is told.
+    pub webhook: Option<Cloud>,
+    /// What signs it.
+    pub webhook_secret: Option<SecretSource>,
+}
+
+/// How Passeur may act for the accounts of a site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Access {
+    /// The path below which Nextcloud is: empty, or `/nextcloud`.
+    pub folder: String,
+    /// The account as which Passeur asks what only an admin may.
+    pub admin: String,
+    /// The name of Passeur as an external app.
+    pub app: String,
+    /// The secret it has as such; without it, one is made of [`AppApi::secret`].
+    pub app_secret: Option<SecretSource>,
+    /// The database of the instance.
+    pub database: Option<Database>,
+    /// Nextclouds elsewhere that may be given what this site has.
+    pub hand_over_to: Vec<Cloud>,
+}
+
+/// The database of an instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Database {
+    /// Holds its address, with account and password.
+    pub dsn: SecretSource,
+    /// What its tables begin with.
+    pub prefix: String,
+}
+
+/// A Nextcloud that is no site of ours.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Cloud {
+    /// Where it is.
+    pub target: Target,
+    /// The path below which Nextcloud is: empty, or `/nextcloud`.
+    pub folder: String,
 }
 
 /// A host name, or all names one label below one.
@@ -305,6 +385,41 @@ pub struct OwnerRule {
     pub display_name: String,
 }
 
+impl Default for Access {
+    fn default() -> Self {
+        Self {
+            folder: String::new(),
+            admin: "admin".to_owned(),
+            app: "passeur".to_owned(),
+            app_secret: None,
+            database: None,
+            hand_over_to: Vec::new(),
+        }
+    }
+}
+
+impl Default for Transfers {
+    fn default() -> Self {
+        Self {
+            approval: false,
+            undo: Duration::from_secs(7 * 24 * 3600),
+            bandwidth: None,
+            notify: true,
+            webhook: None,
+            webhook_secret: None,
+        }
+    }
+}
+
+impl std::fmt::Display for Cloud {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.target.tls { "https" } else { "http" };
+        let authority = self.target.authority();
+        let host = authority.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
+        write!(f, "{scheme}://{host}{}", self.folder)
+    }
+}
+
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -364,11 +479,24 @@ impl Site {
             hsts: None,
             security_headers: false,
             owners: Vec::new(),
+            access: Access::default(),
+            transfers: Transfers::default(),
         }
     }
 }
 
 impl Target {
+    /// Whether it is found by a name that somebody else may give another meaning.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        match &self.address {
+            TargetAddress::Unix(_) => false,
+            TargetAddress::Tcp { host, .. } => {
+                host != "localhost" && host.parse::<std::net::IpAddr>().is_err()
+            }
+        }
+    }
+
     /// What belongs into `Host` for it; `None` for unix sockets.
     #[must_use]
     pub fn authority(&self) -> Option<http::HeaderValue> {

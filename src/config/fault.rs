@@ -35,6 +35,12 @@ pub enum Fault {
     /// Certificates that nobody uses.
     #[error("has no effect, because nothing listens for TLS")]
     CertificatesUnused,
+    /// No address of a Nextcloud.
+    #[error("`{0}` is no address of a Nextcloud")]
+    Cloud(String),
+    /// Passwords would be sent to another machine as they are.
+    #[error("`{0}` is not encrypted on its way, and passwords are sent to it")]
+    CloudPlain(String),
     /// A new line and the like in a value.
     #[error("holds a control character")]
     ControlCharacter,
@@ -60,6 +66,9 @@ pub enum Fault {
     /// Two owner rules for one account.
     #[error("account `{0}` is shown as another by an earlier rule already")]
     DoubleOwner(String),
+    /// The same Nextcloud twice in a list.
+    #[error("`{0}` is in the list twice")]
+    DoubleCloud(String),
     /// Two routes want the same prefix.
     #[error("prefix `{0}` is taken already by an earlier route")]
     DoublePrefix(String),
@@ -118,6 +127,9 @@ pub enum Fault {
     /// A key that has to be there.
     #[error("`{0}` is missing")]
     Missing(&'static str),
+    /// No account, or no id of an app.
+    #[error("`{0}` is no name that Nextcloud knows")]
+    NextcloudName(String),
     /// No site name.
     #[error("`{0}` is no name of a site")]
     Name(String),
@@ -181,6 +193,9 @@ pub enum Fault {
     /// Probes of something that need not be a Nextcloud.
     #[error("is for the site's own upstream: probes ask for `status.php`, which is Nextcloud's")]
     RouteHealth,
+    /// What tables cannot begin with.
+    #[error("`{0}` is no beginning of table names")]
+    TablePrefix(String),
     /// A secret that cannot be had.
     #[error("cannot be used: {}", chain(.0.as_ref()))]
     Secret(#[source] Arc<SecretError>),
@@ -224,9 +239,15 @@ pub enum Fault {
         /// The listener.
         listener: String,
     },
+    /// A shared database without a key that is shared as well.
+    #[error("`store.postgres` is there, but no key for what is sealed in it")]
+    StoreKey,
     /// A relative path of a socket.
     #[error("a unix socket needs an absolute path")]
     UnixPath,
+    /// A webhook that nobody could check.
+    #[error("has no `webhook_secret`, so that its receiver could not tell who calls")]
+    WebhookUnsigned,
     /// No such key.
     #[error("there is no such key")]
     UnknownKey {
@@ -281,6 +302,10 @@ impl Fault {
             Fault::CertificatesMissing => {
                 "set `certificates = \"…\"` in [listen]: a folder with NAME.crt and NAME.key"
             }
+            Fault::Cloud(_) => "write \"https://cloud.example.net\", with a folder if it is in one",
+            Fault::CloudPlain(_) => "write \"https://…\", if it can be reached so",
+            Fault::NextcloudName(_) => "use a-z, A-Z, 0-9 and _ . @ - ' only",
+            Fault::TablePrefix(_) => "write what `dbtableprefix` in config.php says: \"oc_\"",
             Fault::DoubleHost { .. } => "a host belongs to one site; remove it from the other",
             Fault::DoubleName { .. } => "give one of them another `name`",
             Fault::Duration(_) => "write a whole number with a unit: 500ms, 75s, 10m, 1h or 1d",
@@ -321,6 +346,10 @@ impl Fault {
             Fault::Size(_) => "write a whole number with a unit: 512 B, 128 KiB, 16 MiB or 1 GiB",
             Fault::Target(_) => "write \"http://HOST:PORT\", \"https://HOST\" or \"unix:/PATH\"",
             Fault::TargetPath(_) => "remove the path; to send a prefix elsewhere, use [[routes]]",
+            Fault::StoreKey => {
+                "set `folder`, where a key is made, or `key`, the same for all replicas"
+            }
+            Fault::WebhookUnsigned => "set `webhook_secret = { file = \"/PATH\" }` beside it",
             Fault::TargetSecret => "remove them; Nextcloud asks its users itself",
             _ => return None,
         })

@@ -34,11 +34,17 @@ impl File for raw::Main {
             Table { path: "", keys: fields::<raw::Main>() },
             Table { path: "listen", keys: fields::<raw::Listen>() },
             Table { path: "admin", keys: fields::<raw::Admin>() },
+            Table { path: "store", keys: fields::<raw::Store>() },
             Table { path: "limits", keys: fields::<raw::Limits>() },
             Table { path: "log", keys: fields::<raw::Log>() },
+            Table { path: "appapi", keys: fields::<raw::AppApi>() },
             Table { path: "defaults", keys: fields::<raw::Site>() },
             Table { path: "defaults.upstream", keys: fields::<raw::Upstream>() },
             Table { path: "defaults.dav", keys: fields::<raw::Dav>() },
+            Table { path: "defaults.transfers", keys: fields::<raw::Transfers>() },
+            Table { path: "defaults.access", keys: fields::<raw::Access>() },
+            Table { path: "defaults.access.appapi", keys: fields::<raw::AccessApp>() },
+            Table { path: "defaults.access.database", keys: fields::<raw::AccessDatabase>() },
         ]
     }
 }
@@ -49,6 +55,10 @@ impl File for raw::Site {
             Table { path: "", keys: fields::<raw::Site>() },
             Table { path: "upstream", keys: fields::<raw::Upstream>() },
             Table { path: "dav", keys: fields::<raw::Dav>() },
+            Table { path: "transfers", keys: fields::<raw::Transfers>() },
+            Table { path: "access", keys: fields::<raw::Access>() },
+            Table { path: "access.appapi", keys: fields::<raw::AccessApp>() },
+            Table { path: "access.database", keys: fields::<raw::AccessDatabase>() },
             Table { path: "routes", keys: fields::<raw::Route>() },
             Table { path: "routes.upstream", keys: fields::<raw::Upstream>() },
             Table { path: "owners", keys: fields::<raw::Owner>() },

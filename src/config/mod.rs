@@ -8,6 +8,7 @@
 //!
 //! `config/passeur.toml` is the manual; tests hold it to the keys and defaults that are here.
 
+mod access;
 pub mod checked;
 mod checker;
 mod clash;

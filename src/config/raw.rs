@@ -14,7 +14,7 @@ use toml::Spanned;
 
 use super::checked::{AccessLog, Endpoint, HostPattern};
 use super::given::{Given, List, Secret};
-use super::values::{Count, Host, Off, Prefix, Size, TargetUrl};
+use super::values::{CloudUrl, Count, Host, Off, Prefix, Size, TargetUrl};
 
 /// The main file.
 #[derive(Debug, Default, Deserialize)]
@@ -23,8 +23,10 @@ pub(super) struct Main {
     pub sites: Option<Given<PathBuf>>,
     pub listen: Listen,
     pub admin: Admin,
+    pub store: Store,
     pub limits: Limits,
     pub log: Log,
+    pub appapi: AppApi,
     pub defaults: Site,
 }
 
@@ -45,6 +47,14 @@ pub(super) struct Listen {
 pub(super) struct Admin {
     pub listen: Option<Given<Off<Endpoint>>>,
     pub token: Option<Secret>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Store {
+    pub folder: Option<Given<PathBuf>>,
+    pub postgres: Option<Secret>,
+    pub key: Option<Secret>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -70,6 +80,13 @@ pub(super) struct Log {
     pub access: Option<Given<AccessLog>>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct AppApi {
+    pub listen: Option<Given<Off<Endpoint>>>,
+    pub secret: Option<Secret>,
+}
+
 /// A file of the sites folder; and `[defaults]` of the main file, where what makes a site this
 /// one and no other is refused.
 #[derive(Debug, Default, Deserialize)]
@@ -85,6 +102,8 @@ pub(super) struct Site {
     pub security_headers: Option<Given<bool>>,
     pub upstream: Upstream,
     pub dav: Dav,
+    pub access: Access,
+    pub transfers: Transfers,
     pub routes: Vec<Spanned<Route>>,
     pub owners: Vec<Spanned<Owner>>,
 }
@@ -120,6 +139,41 @@ pub(super) struct Dav {
     pub spool_memory: Option<Given<Size>>,
     pub spool_max: Option<Given<Size>>,
     pub spool_folder: Option<Given<PathBuf>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Access {
+    pub folder: Option<Given<Prefix>>,
+    pub admin: Option<Given<String>>,
+    pub hand_over_to: Option<List<CloudUrl>>,
+    pub appapi: AccessApp,
+    pub database: AccessDatabase,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct AccessApp {
+    pub id: Option<Given<String>>,
+    pub secret: Option<Secret>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct AccessDatabase {
+    pub dsn: Option<Secret>,
+    pub prefix: Option<Given<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct Transfers {
+    pub approval: Option<Given<bool>>,
+    pub undo: Option<Given<Duration>>,
+    pub bandwidth: Option<Given<Off<Size>>>,
+    pub notify: Option<Given<bool>>,
+    pub webhook: Option<Given<Off<CloudUrl>>>,
+    pub webhook_secret: Option<Secret>,
 }
 
 #[derive(Debug, Default, Deserialize)]

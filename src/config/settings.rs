@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::checked::{AccessLog, Admin, Config, Endpoint, Limits, Listen, Log};
+use super::checked::{AccessLog, Admin, AppApi, Config, Endpoint, Limits, Listen, Log, Store};
 use super::checker::Checker;
 use super::fault::Fault;
 use super::given::List;
@@ -55,8 +55,10 @@ impl Settings {
         let config = Config {
             listen: listen(raw.listen, &mut endpoints, checker),
             admin: admin(raw.admin, &mut endpoints, checker),
+            store: store(raw.store, checker),
             limits: limits(raw.limits, checker),
             log: log(raw.log, checker),
+            appapi: appapi(raw.appapi, &mut endpoints, checker),
             sites: Vec::new(),
         };
         refuse_doubles(&endpoints, checker);
@@ -145,6 +147,37 @@ fn admin(
     }
     endpoints.push((endpoint.clone(), span));
     Admin { listen: Some(endpoint), token }
+}
+
+fn appapi(
+    raw: raw::AppApi,
+    endpoints: &mut Vec<Placed<Endpoint>>,
+    checker: &mut Checker<'_>,
+) -> AppApi {
+    let secret = checker.secret(raw.secret);
+    let listen = match checker.value(raw.listen) {
+        Some((Off::On(endpoint), span)) => {
+            endpoints.push((endpoint.clone(), span));
+            Some(endpoint)
+        }
+        _ => None,
+    };
+    AppApi { listen, secret }
+}
+
+fn store(raw: raw::Store, checker: &mut Checker<'_>) -> Store {
+    let (postgres, key) = (raw.postgres.is_some(), raw.key.is_some());
+    let folder = checker.path(raw.folder);
+    if let Some((folder, span)) = &folder
+        && let Some(fault) = checker.world.check_store(folder)
+    {
+        checker.error(span.clone(), fault);
+    }
+    if postgres && folder.is_none() && !key {
+        checker.error_of_file(Fault::StoreKey);
+    }
+    let folder = folder.map(|(folder, _)| folder);
+    Store { folder, postgres: checker.secret(raw.postgres), key: checker.secret(raw.key) }
 }
 
 /// Two listeners on one address; port 0 is a new port each time.

@@ -4,15 +4,17 @@ use std::ops::Range;
 
 use toml::Spanned;
 
+use super::access;
 use super::checked::{
-    DavRules, HostPattern, OwnerRule, Route, Site, Spool, Target, TargetAddress, UpstreamGroup,
+    DavRules, HostPattern, OwnerRule, Route, Site, Spool, Target, TargetAddress, Transfers,
+    UpstreamGroup,
 };
 use super::checker::Checker;
 use super::fault::Fault;
 use super::given::{Given, List};
 use super::raw;
 use super::settings::{DAY, HOUR, SECOND, millis};
-use super::values::{Host, Off, TargetUrl};
+use super::values::{CloudUrl, Host, Off, TargetUrl};
 
 const KIB: u64 = 1 << 10;
 const TIB: u64 = 1 << 40;
@@ -26,6 +28,8 @@ pub(super) struct Base {
     http2: bool,
     spool_chunked: bool,
     spool: Spool,
+    /// Of the tables of a database.
+    prefix: String,
 }
 
 /// A checked site, and where in its file things stand that other files can clash with.
@@ -52,6 +56,7 @@ impl Default for Base {
             http2: false,
             spool_chunked: false,
             spool: Spool::default(),
+            prefix: "oc_".to_owned(),
         }
     }
 }
@@ -65,6 +70,8 @@ impl Base {
             raw.hosts.as_ref().map(|list| &list.span),
             raw.redirect_from.as_ref().map(|list| &list.span),
             raw.upstream.targets.as_ref().map(|list| &list.span),
+            raw.access.appapi.secret.as_ref().map(|secret| &secret.span),
+            raw.access.database.dsn.as_ref().map(|secret| &secret.span),
         ];
         let routes = raw.routes.iter().map(Spanned::span);
         let owners = raw.owners.iter().map(Spanned::span);
@@ -87,6 +94,8 @@ impl Base {
         checker.set(&mut self.http2, upstream.http2.take());
         let targets = group(&mut site.upstream, upstream, checker);
         self.dav(raw.dav, checker);
+        access::set(&mut self.site.access, &mut self.prefix, raw.access, checker);
+        transfers(&mut self.site.transfers, raw.transfers, checker);
         Single {
             name: raw.name,
             hosts: raw.hosts,
@@ -254,6 +263,30 @@ fn redirects(
     }
     site.redirect_from = from.iter().map(|(host, _)| host.clone()).collect();
     from
+}
+
+fn transfers(transfers: &mut Transfers, raw: raw::Transfers, checker: &mut Checker<'_>) {
+    checker.set(&mut transfers.approval, raw.approval);
+    checker.set_duration(&mut transfers.undo, raw.undo, millis(0, 365 * DAY));
+    checker.set(&mut transfers.notify, raw.notify);
+    if let Some((bandwidth, span)) = checker.value(raw.bandwidth) {
+        transfers.bandwidth = match bandwidth {
+            Off::Off => None,
+            Off::On(size) => checker.within(&size, span, KIB..=TIB),
+        };
+    }
+    if let Some(secret) = checker.secret(raw.webhook_secret) {
+        transfers.webhook_secret = Some(secret);
+    }
+    if let Some((webhook, span)) = checker.value(raw.webhook) {
+        transfers.webhook = match webhook {
+            Off::Off => None,
+            Off::On(CloudUrl(cloud)) => Some(cloud),
+        };
+        if transfers.webhook.is_some() && transfers.webhook_secret.is_none() {
+            checker.error(span, Fault::WebhookUnsigned);
+        }
+    }
 }
 
 fn hsts(

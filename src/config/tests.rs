@@ -150,7 +150,8 @@ fn the_manual_tells_the_defaults() {
 fn the_manual_tells_every_key() {
     let manual = manual();
     let known = lines(&manual);
-    let of_one_site = ["name", "hosts", "redirect_from", "routes", "owners", "targets"];
+    let of_one_site =
+        ["name", "hosts", "redirect_from", "routes", "owners", "targets", "secret", "dsn"];
     for table in raw::Main::tables() {
         for key in table.keys {
             let path = [table.path, key].join(".");

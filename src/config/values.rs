@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::checked::{AccessLog, Endpoint, HostPattern, Target, TargetAddress};
+use super::checked::{AccessLog, Cloud, Endpoint, HostPattern, Target, TargetAddress};
 use super::fault::Fault;
 use super::given::Value;
 
@@ -42,6 +42,10 @@ pub(super) struct Prefix(pub(super) String);
 /// A target, before it is known whether HTTP/2 is spoken.
 #[derive(Clone, Debug)]
 pub(super) struct TargetUrl(pub(super) Target);
+
+/// A Nextcloud elsewhere.
+#[derive(Clone, Debug)]
+pub(super) struct CloudUrl(pub(super) Cloud);
 
 const UNITS_OF_TIME: [(&str, u64); 5] =
     [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -164,6 +168,14 @@ impl Value for TargetUrl {
     }
 }
 
+impl Value for CloudUrl {
+    const WANTED: &'static str = "an address, such as \"https://cloud.example.net\"";
+
+    fn from_text(text: &str) -> Option<Result<Self, Fault>> {
+        Some(cloud(text).map(CloudUrl))
+    }
+}
+
 // === readers ===
 
 /// A whole number with one of the units, in the smallest of them; `None` also where it is too
@@ -277,6 +289,25 @@ fn target(text: &str) -> Result<Target, Fault> {
         Some(port) => port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(wrong)?,
     };
     Ok(Target { tls, http2: false, address: tcp(host, port).ok_or_else(wrong)? })
+}
+
+/// `https://HOST[:PORT][/FOLDER]`.
+fn cloud(text: &str) -> Result<Cloud, Fault> {
+    let wrong = || Fault::Cloud(text.to_owned());
+    let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+    let rest = rest.trim_end_matches('/');
+    let (authority, folder) = match rest.find('/') {
+        Some(slash) => (&rest[..slash], prefix(&rest[slash..]).map_err(|_| wrong())?),
+        None => (rest, String::new()),
+    };
+    let target = target(&format!("{scheme}://{authority}")).map_err(|fault| match fault {
+        Fault::TargetSecret => fault,
+        _ => wrong(),
+    })?;
+    match &target.address {
+        TargetAddress::Tcp { host, .. } if !host.contains('{') => Ok(Cloud { target, folder }),
+        _ => Err(wrong()),
+    }
 }
 
 fn unix(path: &str) -> TargetAddress {

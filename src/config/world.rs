@@ -95,6 +95,14 @@ impl World {
         })
     }
 
+    /// Whether a store can be kept in `folder`.
+    pub(super) fn check_store(&self, folder: &Path) -> Option<Fault> {
+        if self.blind {
+            return None;
+        }
+        tempfile::tempfile_in(folder).err().map(|error| file(folder, "cannot be written", error))
+    }
+
     /// Whether a secret can be read; `Ok` with a doubt, if by others as well.
     pub(super) fn check_secret(&self, source: &SecretSource) -> Result<Option<Fault>, Fault> {
         if self.blind {

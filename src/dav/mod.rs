@@ -6,7 +6,9 @@
 //! anew. All input is hostile: a parser here answers `Malformed`, `None`, or passes on, and never
 //! panics.
 
+pub mod client;
 pub mod destination;
 pub mod etag;
 pub mod multistatus;
 pub mod path;
+pub mod resource;

@@ -57,6 +57,29 @@ pub fn is_dav_path(raw_path: &str) -> bool {
     }
 }
 
+/// A WebDAV server of Nextcloud, as a path leads to it.
+pub(super) struct DavServer<'a> {
+    /// `dav`, or one of the old ones.
+    pub(super) name: &'static str,
+    /// Whether it is the one for visitors without an account.
+    pub(super) public: bool,
+    /// What follows in the path, as it was sent.
+    pub(super) rest: Segments<'a>,
+}
+
+/// The WebDAV server that a path leads to.
+pub(super) fn dav_server(raw_path: &str) -> Option<DavServer<'_>> {
+    let (entry, _, mut rest) = entry(raw_path)?;
+    let public = match entry {
+        Entry::Remote => false,
+        Entry::Public => true,
+        _ => return None,
+    };
+    let server = rest.next()?;
+    let name = DAV_SERVERS.into_iter().find(|name| is(server, name))?;
+    Some(DavServer { name, public, rest })
+}
+
 /// The first entry point in a path, what it makes of the path, and what follows it.
 fn entry(raw_path: &str) -> Option<(Entry, Kind, Segments<'_>)> {
     let mut segments = Segments::of(raw_path);
@@ -152,8 +175,10 @@ fn remote(server: Option<&str>, root: Option<&str>) -> Kind {
     }
 }
 
+const DAV_SERVERS: [&str; 4] = ["dav", "webdav", "caldav", "carddav"];
+
 fn is_dav_server(segment: &str) -> bool {
-    ["dav", "webdav", "caldav", "carddav"].iter().any(|name| is(segment, name))
+    DAV_SERVERS.iter().any(|name| is(segment, name))
 }
 
 /// Whether a raw segment reads `name` once decoded.
@@ -163,7 +188,7 @@ fn is(segment: &str, name: &str) -> bool {
 
 /// The segments of a raw path that are not empty.
 #[derive(Clone)]
-struct Segments<'a>(std::str::Split<'a, char>);
+pub(super) struct Segments<'a>(std::str::Split<'a, char>);
 
 impl<'a> Segments<'a> {
     fn of(raw_path: &'a str) -> Self {

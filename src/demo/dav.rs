@@ -25,7 +25,17 @@ pub(super) async fn handle(
     session: &Session,
     who: Option<Identity>,
 ) -> Reply {
+    let public = ask.path.strip_prefix("/remote.php/dav/public-calendars/").map(str::to_owned);
     let mut reply = match who {
+        _ if public.is_some() => {
+            let rest = public.unwrap_or_default();
+            let answer = groupware::public(stand, ask, rest.trim_end_matches('/')).await;
+            answer.unwrap_or_else(|fault| fault.dav())
+        }
+        None if identity::is_disabled(stand, ask).await.unwrap_or(false) => {
+            let message = "OC\\User\\DisabledUserException: Account disabled";
+            dav_error(StatusCode::SERVICE_UNAVAILABLE, message)
+        }
         None => unauthenticated("No public access to this resource."),
         Some(who) if !identity::passes_dav_csrf(ask, Some(session), &who) => {
             unauthenticated("CSRF check not passed.")
@@ -66,6 +76,8 @@ async fn route(stand: &Arc<StandIn>, ask: &mut Ask, who: &Identity) -> Result<Re
         "uploads" if uid == who.uid => {
             files::uploads::handle(stand, ask, who, below.trim_end_matches('/')).await
         }
+        "trashbin" if uid == who.uid => files::trash::handle(stand, ask, who, below).await,
+        "versions" if uid == who.uid => files::versions::handle(stand, ask, who, below).await,
         "calendars" => groupware::handle(stand, ask, who, Kind::Calendar, rest).await,
         "addressbooks" if uid == "users" => {
             groupware::handle(stand, ask, who, Kind::Book, below).await

@@ -54,7 +54,7 @@ fn status(stand: &StandIn) -> Reply {
     let short = VERSION.rsplit_once('.').map_or(VERSION, |(short, _)| short);
     let body = json!({
         "installed": true,
-        "maintenance": stand.in_maintenance(),
+        "maintenance": stand.switches.maintenance(),
         "needsDbUpgrade": false,
         "version": VERSION,
         "versionstring": short,

@@ -237,15 +237,21 @@ pub(super) fn dav_error(status: StatusCode, message: &str) -> Reply {
         StatusCode::PRECONDITION_FAILED => "PreconditionFailed",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "UnsupportedMediaType",
         StatusCode::LOCKED => "Locked",
+        StatusCode::TOO_MANY_REQUESTS => "TooManyRequests",
         StatusCode::NOT_IMPLEMENTED => "NotImplemented",
         StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",
         StatusCode::INSUFFICIENT_STORAGE => "InsufficientStorage",
         _ => "Exception",
     };
+    error_of(status, &format!("Sabre\\DAV\\Exception\\{exception}"), message)
+}
+
+/// An error of some class of the original.
+pub(super) fn error_of(status: StatusCode, exception: &str, message: &str) -> Reply {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n\
          <d:error xmlns:d=\"DAV:\" xmlns:s=\"http://sabredav.org/ns\">\n  \
-         <s:exception>Sabre\\DAV\\Exception\\{exception}</s:exception>\n  \
+         <s:exception>{exception}</s:exception>\n  \
          <s:message>{}</s:message>\n</d:error>\n",
         escape(message)
     );

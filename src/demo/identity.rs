@@ -200,11 +200,31 @@ pub(super) async fn by_password(
     .bind(login)
     .fetch_optional(&stand.db.read)
     .await?;
-    let Some((uid, hash)) = found else { return Ok(None) };
+    let Some((uid, hash)) = found else {
+        stand.switches.refuse();
+        return Ok(None);
+    };
     if password_matches(password, &hash) {
         return account(&stand.db.read, &uid, Means::Password, false).await;
     }
     by_token(stand, Some(&uid), password).await
+}
+
+/// Whether somebody came with the password of an account that is disabled.
+pub(super) async fn is_disabled(stand: &StandIn, ask: &Ask) -> Result<bool, sqlx::Error> {
+    let value = ask.header("authorization").and_then(|value| value.split_once(' '));
+    let decoded = value.and_then(|(_, value)| BASE64.decode(value.trim()).ok());
+    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    let Some((login, password)) = text.split_once(':') else { return Ok(false) };
+    let found: Option<(String,)> = sqlx::query_as(
+        "SELECT u.password FROM oc_users u JOIN oc_preferences p ON p.userid = u.uid
+         WHERE u.uid_lower = lower(?) AND p.appid = 'core' AND p.configkey = 'enabled'
+           AND p.configvalue = 'false'",
+    )
+    .bind(login)
+    .fetch_optional(&stand.db.read)
+    .await?;
+    Ok(found.is_some_and(|(hash,)| password_matches(password, &hash)))
 }
 
 async fn by_token(
@@ -225,7 +245,10 @@ async fn by_token(
         Some((owner,)) if uid.is_none_or(|uid| uid == owner) => {
             account(&stand.db.read, &owner, Means::AppPassword, false).await
         }
-        _ => Ok(None),
+        _ => {
+            stand.switches.refuse();
+            Ok(None)
+        }
     }
 }
 
@@ -242,7 +265,12 @@ async fn by_app(
         && mint::sha256_hex(secret.as_bytes()) == mint::sha256_hex(app.secret.as_bytes());
     // DAV works for disabled accounts too, OCS does not.
     let disabled_too = ask.path.starts_with("/remote.php/");
-    if known { account(&stand.db.read, uid, Means::App, disabled_too).await } else { Ok(None) }
+    let found =
+        if known { account(&stand.db.read, uid, Means::App, disabled_too).await? } else { None };
+    if found.is_none() {
+        stand.switches.refuse();
+    }
+    Ok(found)
 }
 
 /// The account of that name, if it may be used.
@@ -276,7 +304,8 @@ pub(super) fn password_hash(password: &str) -> String {
     format!("0|sha256${salt}${}", mint::sha256_hex(format!("{salt}{password}").as_bytes()))
 }
 
-fn password_matches(password: &str, hash: &str) -> bool {
+/// Whether a password is the one that was hashed.
+pub(super) fn password_matches(password: &str, hash: &str) -> bool {
     let mut parts = hash.strip_prefix("0|sha256$").unwrap_or_default().splitn(2, '$');
     match (parts.next(), parts.next()) {
         (Some(salt), Some(digest)) => {

@@ -72,6 +72,21 @@ pub(super) fn http_date(seconds: i64) -> String {
     httpdate::fmt_http_date(system_time(seconds))
 }
 
+/// A time as ISO 8601 writes it, in UTC.
+pub(super) fn iso_date(seconds: i64) -> String {
+    let time = time::OffsetDateTime::from_unix_timestamp(seconds).ok();
+    let time = time.unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}+00:00",
+        time.year(),
+        u8::from(time.month()),
+        time.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    )
+}
+
 /// A time as the system counts it.
 pub(super) fn system_time(seconds: i64) -> SystemTime {
     // Beyond the year 9999 HTTP has no way to write a date.

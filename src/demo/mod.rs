@@ -16,18 +16,20 @@ mod front;
 mod groupware;
 mod http;
 mod identity;
+mod mail;
 mod mint;
 mod ocs;
 mod pages;
 mod seed;
 mod serve;
+mod switches;
+mod trouble;
 mod xml;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +39,12 @@ use tokio::time::Instant;
 
 use self::db::Db;
 use self::identity::Sessions;
+use self::mail::Mails;
+use self::switches::Switches;
+use self::trouble::Troubles;
+
+pub use self::mail::Mail;
+pub use self::trouble::{Harm, Trouble};
 
 /// The release it stands in for.
 pub const VERSION: &str = "34.0.1.2";
@@ -86,6 +94,9 @@ pub enum Error {
     /// It would be reachable from other machines.
     #[error("the stand-in only listens on loopback, not on {0}")]
     NotLoopback(SocketAddr),
+    /// A background job cannot be done.
+    #[error("a background job failed")]
+    Job(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The sample data cannot be stored.
     #[error("failed to store the sample data")]
     Seed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -102,11 +113,14 @@ pub struct StandIn {
     secret: String,
     app: Option<ExternalApp>,
     sessions: Sessions,
-    maintenance: AtomicBool,
+    switches: Switches,
+    mails: Mails,
+    troubles: Troubles,
     assembly_delay: watch::Sender<Duration>,
     assembling: Arc<Mutex<HashSet<PathBuf>>>,
     locks: Mutex<HashMap<String, Box<MemLs>>>,
     flows: front::Flows,
+    creations: groupware::Creations,
 }
 
 impl Default for Options {
@@ -130,6 +144,7 @@ impl StandIn {
                 _ => std::fs::create_dir_all(data.join(folder)).map_err(failed)?,
             }
         }
+        std::fs::create_dir_all(data.join(".versions")).map_err(failed)?;
         let data = data.canonicalize().map_err(failed)?;
         let db = Db::open(&data.join("owncloud.db")).await?;
         let (instance, secret) = seed::accounts(&db, &data).await?;
@@ -140,11 +155,14 @@ impl StandIn {
             secret,
             app: options.app,
             sessions: Sessions::default(),
-            maintenance: AtomicBool::new(false),
+            switches: Switches::default(),
+            mails: Mails::default(),
+            troubles: Troubles::default(),
             assembly_delay: watch::Sender::new(Duration::ZERO),
             assembling: Arc::default(),
             locks: Mutex::default(),
             flows: front::Flows::default(),
+            creations: groupware::Creations::default(),
         });
         if options.sample_data {
             seed::samples(&stand).await?;
@@ -195,11 +213,6 @@ impl StandIn {
         self.data.join("owncloud.db")
     }
 
-    /// Turns maintenance mode on or off.
-    pub fn set_maintenance(&self, on: bool) {
-        self.maintenance.store(on, Ordering::Relaxed);
-    }
-
     /// Makes the assembling MOVE of chunked uploads take this long. Those that run already follow
     /// the change: with zero they end at once.
     pub fn set_assembly_delay(&self, delay: Duration) {
@@ -209,10 +222,6 @@ impl StandIn {
     /// Closes the database; afterwards its file alone holds everything.
     pub async fn close(&self) {
         self.db.close().await;
-    }
-
-    fn in_maintenance(&self) -> bool {
-        self.maintenance.load(Ordering::Relaxed)
     }
 
     /// Waits as long as an assembling MOVE is to take.

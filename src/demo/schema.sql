@@ -159,6 +159,20 @@ CREATE TABLE IF NOT EXISTS oc_jobs (
     execution_duration INTEGER DEFAULT 0, argument_hash VARCHAR(64) DEFAULT NULL,
     time_sensitive SMALLINT DEFAULT 1 NOT NULL, PRIMARY KEY(id)
 );
+CREATE TABLE IF NOT EXISTS oc_notifications (
+    notification_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, app VARCHAR(32) NOT NULL,
+    user VARCHAR(64) NOT NULL, timestamp INTEGER DEFAULT 0 NOT NULL, object_type VARCHAR(64) NOT NULL,
+    object_id VARCHAR(64) NOT NULL, subject VARCHAR(64) NOT NULL, subject_parameters CLOB DEFAULT NULL,
+    message VARCHAR(64) DEFAULT NULL, message_parameters CLOB DEFAULT NULL,
+    link VARCHAR(4000) DEFAULT NULL, icon VARCHAR(4000) DEFAULT NULL, actions CLOB DEFAULT NULL
+);
+CREATE TABLE IF NOT EXISTS oc_user_status (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, user_id VARCHAR(255) NOT NULL,
+    status VARCHAR(255) NOT NULL, status_timestamp INTEGER NOT NULL, is_user_defined BOOLEAN DEFAULT NULL,
+    message_id VARCHAR(255) DEFAULT NULL, custom_icon VARCHAR(255) DEFAULT NULL,
+    custom_message CLOB DEFAULT NULL, clear_at INTEGER DEFAULT NULL, is_backup BOOLEAN DEFAULT 0,
+    status_message_timestamp INTEGER DEFAULT 0 NOT NULL
+);
 CREATE TABLE IF NOT EXISTS oc_authtoken (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, uid VARCHAR(64) DEFAULT '' NOT NULL,
     login_name VARCHAR(255) DEFAULT '' NOT NULL, password CLOB DEFAULT NULL, name CLOB DEFAULT '' NOT NULL,
@@ -249,3 +263,5 @@ CREATE UNIQUE INDEX IF NOT EXISTS dav_shares_index ON oc_dav_shares (principalur
 CREATE INDEX IF NOT EXISTS properties_path_index ON oc_properties (userid, propertypath);
 CREATE UNIQUE INDEX IF NOT EXISTS authtoken_token_index ON oc_authtoken (token);
 CREATE UNIQUE INDEX IF NOT EXISTS unique_category_per_user ON oc_vcategory (uid, type, category);
+CREATE UNIQUE INDEX IF NOT EXISTS user_status_uid_ix ON oc_user_status (user_id);
+CREATE INDEX IF NOT EXISTS oc_notifications_user ON oc_notifications (user);

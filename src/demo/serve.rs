@@ -4,7 +4,6 @@
 //! Peers that are not on this machine are hung up on before a byte is read. A request that fails
 //! becomes an answer; nothing a client sends ends the server.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::http::{self as answer, Ask, Reply, add, dav_error, json, set};
 use super::identity::{self, Means, Session};
+use super::trouble::Harm;
 use super::{Error, StandIn, dav, front, mint, ocs};
 
 /// How long running requests may still take when the server ends.
@@ -62,7 +62,7 @@ async fn connection(stand: Arc<StandIn>, stream: TcpStream, mut stopped: watch::
     let service = service_fn(move |request| {
         let stand = Arc::clone(&stand);
         // Boxed: the futures of all routes together are large.
-        async move { Ok::<_, Infallible>(Box::pin(respond(stand, request)).await) }
+        async move { Box::pin(meet_trouble(stand, request)).await }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -75,12 +75,38 @@ async fn connection(stand: Arc<StandIn>, stream: TcpStream, mut stopped: watch::
     let _ = served.await;
 }
 
-async fn respond(stand: Arc<StandIn>, request: Request<Incoming>) -> Reply {
-    let mut ask = Ask::new(request);
+/// A connection that is closed on purpose.
+#[derive(Debug, thiserror::Error)]
+#[error("hung up on purpose")]
+struct HungUp;
+
+async fn meet_trouble(stand: Arc<StandIn>, request: Request<Incoming>) -> Result<Reply, HungUp> {
+    let ask = Ask::new(request);
+    match stand.troubles.meet(ask.method(), &ask.path) {
+        Some(Harm::Status(status)) => {
+            let mut reply = dav_error(status, "trouble on demand");
+            if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE
+            {
+                set(&mut reply, "retry-after", "1");
+            }
+            return Ok(reply);
+        }
+        Some(Harm::HangUp) => return Err(HungUp),
+        Some(Harm::LoseAnswer) => {
+            respond(stand, ask).await;
+            return Err(HungUp);
+        }
+        Some(Harm::Delay(delay)) => tokio::time::sleep(delay).await,
+        None => {}
+    }
+    Ok(respond(stand, ask).await)
+}
+
+async fn respond(stand: Arc<StandIn>, mut ask: Ask) -> Reply {
     if let Some(reply) = front::without_session(&stand, &ask) {
         return with_same_site(&ask, reply);
     }
-    if stand.in_maintenance() {
+    if stand.switches.maintenance() {
         return maintenance(&ask);
     }
     let script = ["/remote.php", "/public.php", "/ocs/"].iter().any(|s| ask.path.starts_with(s));

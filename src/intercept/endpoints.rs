@@ -26,6 +26,7 @@ pub trait Endpoint: Send + Sync + 'static {
 #[derive(Clone, Default)]
 pub struct Endpoints(Arc<[Mounted]>);
 
+#[derive(Clone)]
 struct Mounted {
     prefix: &'static str,
     endpoint: Arc<dyn Endpoint>,
@@ -38,6 +39,14 @@ impl Endpoints {
         let mut mounted: Vec<_> = mounted.collect();
         mounted.sort_by_key(|mounted| std::cmp::Reverse(mounted.prefix.len()));
         Self(mounted.into())
+    }
+
+    /// The same with one more.
+    #[must_use]
+    pub fn with(&self, prefix: &'static str, endpoint: Arc<dyn Endpoint>) -> Self {
+        let mounted =
+            self.0.iter().map(|Mounted { prefix, endpoint }| (*prefix, Arc::clone(endpoint)));
+        Self::new(mounted.chain([(prefix, endpoint)]))
     }
 }
 

@@ -8,6 +8,7 @@ mod depth;
 mod destination;
 pub mod endpoints;
 mod etags;
+mod hold;
 mod moves;
 pub mod owners;
 mod spool;
@@ -34,10 +35,13 @@ pub type Stack = RuledService<
         RuledService<
             depth::Guard,
             RuledService<
-                moves::Join,
+                hold::Guard,
                 RuledService<
-                    etags::Repair,
-                    RuledService<owners::Show, RuledService<spool::Spool, Origin>>,
+                    moves::Join,
+                    RuledService<
+                        etags::Repair,
+                        RuledService<owners::Show, RuledService<spool::Spool, Origin>>,
+                    >,
                 >,
             >,
         >,
@@ -51,6 +55,7 @@ pub fn stack(endpoints: endpoints::Endpoints) -> Stack {
         .layer(Ruled(endpoints))
         .layer(Ruled(destination::Guard))
         .layer(Ruled(depth::Guard))
+        .layer(Ruled(hold::Guard))
         .layer(Ruled(moves::Join::default()))
         .layer(Ruled(etags::Repair))
         .layer(Ruled(owners::Show))

@@ -4,17 +4,22 @@
 //! replaced, never changed: a reload builds new ones for what differs and keeps the others as they
 //! are, so that a change to one site touches that site alone.
 
+pub mod live;
 mod table;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwapOption;
+
 use crate::config::checked::{self, Target, TargetAddress};
+use crate::dav::multistatus::{OwnerRule, Rules};
 use crate::dav::path::Kind;
 use crate::observe::metrics;
 use crate::tls::ClientError;
 use crate::upstream::Group;
 
+pub use live::{Live, Lives};
 pub use table::{Error as TableError, Found, Table};
 
 /// Instances of a wildcard site kept at a time; an idle one is made again when asked for.
@@ -28,12 +33,18 @@ pub struct Site {
     pub upstream: Arc<Group>,
     /// Path prefixes that go elsewhere, longest first.
     pub routes: Vec<Route>,
-    /// Accounts shown as others; `None` where there is nothing to show.
-    pub owners: Option<Arc<crate::dav::multistatus::Rules>>,
+    /// What others set for it while it runs.
+    pub live: Arc<Live>,
+    /// Accounts shown as others by the configuration; `None` where there are none.
+    owners: Option<Arc<Rules>>,
+    /// The same with the live ones, and which these were.
+    shown: ArcSwapOption<(Arc<Vec<OwnerRule>>, Arc<Rules>)>,
     /// `Strict-Transport-Security` for answers over HTTPS that carry none.
     pub hsts: Option<http::HeaderValue>,
     /// Its numbers; shared by all instances of a wildcard site.
     pub metrics: Arc<metrics::Site>,
+    /// Where the live state of instances is.
+    lives: Arc<Lives>,
     /// The instances of a site whose upstream holds `{label}`.
     instances: Option<Mutex<HashMap<String, Arc<Site>>>>,
 }
@@ -53,14 +64,18 @@ impl Site {
     ///
     /// # Errors
     /// If a private authority of an upstream cannot be used.
-    pub fn new(config: Arc<checked::Site>) -> Result<Self, ClientError> {
+    pub fn new(config: Arc<checked::Site>, lives: &Arc<Lives>) -> Result<Self, ClientError> {
         let metrics = Arc::new(metrics::Site::new(Kind::COUNT));
-        Self::with_metrics(config, metrics)
+        let name = config.name.clone();
+        Self::with(config, metrics, &name, lives)
     }
 
-    fn with_metrics(
+    /// `name` is that of its live state.
+    fn with(
         config: Arc<checked::Site>,
         metrics: Arc<metrics::Site>,
+        name: &str,
+        lives: &Arc<Lives>,
     ) -> Result<Self, ClientError> {
         let mut routes = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
@@ -70,16 +85,41 @@ impl Site {
                 upstream: Arc::new(Group::new(&route.upstream)?),
             });
         }
-        let owners = (!config.owners.is_empty()).then(|| Arc::new(rules(&config.owners)));
+        let owners =
+            (!config.owners.is_empty()).then(|| Arc::new(Rules::new(rules(&config.owners))));
         Ok(Self {
             upstream: Arc::new(Group::new(&config.upstream)?),
             routes,
             owners,
             hsts: config.hsts.as_deref().and_then(|value| value.parse().ok()),
             metrics,
+            live: lives.of(name),
+            lives: Arc::clone(lives),
+            shown: ArcSwapOption::empty(),
             instances: is_template(&config).then(Mutex::default),
             config,
         })
+    }
+
+    /// Accounts shown as others; `None` where there is nothing to show.
+    #[must_use]
+    pub fn owners(&self) -> Option<Arc<Rules>> {
+        let Some(live) = self.live.owners() else { return self.owners.clone() };
+        if let Some(shown) = self.shown.load().as_ref()
+            && Arc::ptr_eq(&shown.0, &live)
+        {
+            return Some(Arc::clone(&shown.1));
+        }
+        let all = rules(&self.config.owners).chain(live.iter().cloned());
+        let all = Arc::new(Rules::new(all));
+        self.shown.store(Some(Arc::new((live, Arc::clone(&all)))));
+        Some(all)
+    }
+
+    /// Whether any account is shown as another; asked for every request.
+    #[must_use]
+    pub fn shows_owners(&self) -> bool {
+        self.owners.is_some() || self.live.shows_owners()
     }
 
     /// The route that takes `path`, if any; prefixes match whole segments.
@@ -123,7 +163,9 @@ impl Site {
             return Some(Arc::clone(site));
         }
         let config = Arc::new(fill(&self.config, label));
-        let site = Arc::new(Self::with_metrics(config, Arc::clone(&self.metrics)).ok()?);
+        let name = format!("{}/{label}", config.name);
+        let metrics = Arc::clone(&self.metrics);
+        let site = Arc::new(Self::with(config, metrics, &name, &self.lives).ok()?);
         if instances.len() >= INSTANCES {
             instances.retain(|_, site| Arc::strong_count(site) > 1 || site.upstream.is_busy());
             if instances.len() >= INSTANCES {
@@ -136,14 +178,12 @@ impl Site {
     }
 }
 
-fn rules(owners: &[checked::OwnerRule]) -> crate::dav::multistatus::Rules {
-    crate::dav::multistatus::Rules::new(owners.iter().map(|rule| {
-        crate::dav::multistatus::OwnerRule {
-            from: rule.from.clone(),
-            to: rule.to.clone(),
-            display_name: rule.display_name.clone(),
-        }
-    }))
+fn rules(owners: &[checked::OwnerRule]) -> impl Iterator<Item = OwnerRule> {
+    owners.iter().map(|rule| OwnerRule {
+        from: rule.from.clone(),
+        to: rule.to.clone(),
+        display_name: rule.display_name.clone(),
+    })
 }
 
 /// Letters, digits and inner hyphens: what may stand in a host name, and nothing that could turn

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Site;
+use super::{Lives, Site};
 use crate::config::checked::{self, HostPattern};
 use crate::tls::ClientError;
 
@@ -18,6 +18,8 @@ pub struct Table {
     wildcard: HashMap<String, Entry>,
     any: Option<Arc<Site>>,
     sites: Vec<Arc<Site>>,
+    /// The live state of sites, also of those that a reload has changed or taken away.
+    lives: Arc<Lives>,
 }
 
 #[derive(Clone)]
@@ -58,12 +60,12 @@ impl Table {
     pub fn new(sites: &[Arc<checked::Site>], previous: &Table) -> Result<Self, Error> {
         let known: HashMap<&str, &Arc<Site>> =
             previous.sites.iter().map(|site| (site.config.name.as_str(), site)).collect();
-        let mut table = Table::default();
+        let mut table = Table { lives: Arc::clone(&previous.lives), ..Table::default() };
         for config in sites {
             let site = match known.get(config.name.as_str()) {
                 Some(site) if site.config == *config => Arc::clone(site),
                 _ => Arc::new(
-                    Site::new(Arc::clone(config))
+                    Site::new(Arc::clone(config), &table.lives)
                         .map_err(|source| Error { site: config.name.clone(), source })?,
                 ),
             };
@@ -84,6 +86,18 @@ impl Table {
             return entry.found(Some(label));
         }
         self.any.as_ref().map(|site| Found::Site(Arc::clone(site)))
+    }
+
+    /// The site with this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Site>> {
+        self.sites.iter().find(|site| site.config.name == name)
+    }
+
+    /// The live state of all sites; the next table has the same.
+    #[must_use]
+    pub fn lives(&self) -> &Arc<Lives> {
+        &self.lives
     }
 
     /// All sites, in the order of the configuration.

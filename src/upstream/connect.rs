@@ -4,6 +4,8 @@
 //! task; senders notice by `is_closed`.
 
 use std::future::Future;
+use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
@@ -27,6 +29,8 @@ pub(super) struct Connector {
     pub(super) target: Target,
     pub(super) tls: Option<ClientTls>,
     pub(super) timeout: Duration,
+    /// Whether names may only mean machines elsewhere.
+    pub(super) elsewhere: bool,
 }
 
 impl Connector {
@@ -44,8 +48,11 @@ impl Connector {
                 self.start(TokioIo::new(stream), slot).await
             }
             TargetAddress::Tcp { host, port } => {
-                let tcp =
-                    TcpStream::connect((host.as_str(), *port)).await.map_err(Error::Connect)?;
+                let tcp = match self.elsewhere {
+                    false => TcpStream::connect((host.as_str(), *port)).await,
+                    true => connect_elsewhere(host, *port).await,
+                };
+                let tcp = tcp.map_err(Error::Connect)?;
                 tcp.set_nodelay(true).map_err(Error::Connect)?;
                 match &self.tls {
                     None => self.start(TokioIo::new(tcp), slot).await,
@@ -84,6 +91,46 @@ impl Connector {
     }
 }
 
+/// Connects, unless the name turns out to mean this machine or its own network link: whoever owns
+/// the name could make it so. The address that is looked at is the one that is used.
+async fn connect_elsewhere(host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in tokio::net::lookup_host((host, port)).await? {
+        if !is_elsewhere(address.ip()) {
+            failed = io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("{host} is {}, which is no address of another machine", address.ip()),
+            );
+            continue;
+        }
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+/// Neither this machine, nor its link (where clouds keep their secrets), nor a group of machines.
+fn is_elsewhere(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            !(v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_unspecified()
+                || v4.is_broadcast()
+                || v4.is_multicast()
+                || v4.octets()[0] == 0)
+        }
+        IpAddr::V6(v6) => {
+            !(v6.is_loopback()
+                || v6.is_unicast_link_local()
+                || v6.is_unspecified()
+                || v6.is_multicast())
+        }
+    }
+}
+
 fn run(connection: impl Future<Output = Result<(), hyper::Error>> + Send + 'static, slot: Slot) {
     tokio::spawn(async move {
         if let Err(error) = connection.await {
@@ -104,4 +151,40 @@ pub fn causes(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_and_its_link_are_not_elsewhere() {
+        for near in [
+            "127.0.0.1",
+            "127.9.9.9",
+            "169.254.169.254",
+            "0.0.0.0",
+            "0.1.2.3",
+            "224.0.0.1",
+            "::1",
+            "fe80::1",
+            "::",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.169.254",
+        ] {
+            assert!(!is_elsewhere(near.parse().unwrap()), "{near}");
+        }
+        for far in ["10.0.0.5", "192.0.2.1", "2001:db8::1", "fd00::1"] {
+            assert!(is_elsewhere(far.parse().unwrap()), "{far}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_means_this_machine_is_not_connected_to() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let error = connect_elsewhere("localhost", port).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+    }
 }

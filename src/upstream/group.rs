@@ -41,13 +41,28 @@ impl Group {
     /// # Errors
     /// If a private authority cannot be used.
     pub fn new(config: &UpstreamGroup) -> Result<Self, ClientError> {
+        Self::make(config, false)
+    }
+
+    /// A group of targets elsewhere: those whose host is a name are refused when that name means
+    /// this machine or its network link. An address was written by who configures Passeur, and is
+    /// used as it is.
+    ///
+    /// # Errors
+    /// As [`Group::new`].
+    pub fn elsewhere(config: &UpstreamGroup) -> Result<Self, ClientError> {
+        Self::make(config, true)
+    }
+
+    fn make(config: &UpstreamGroup, elsewhere: bool) -> Result<Self, ClientError> {
         let mut targets = Vec::with_capacity(config.targets.len());
         for target in &config.targets {
             let tls = match target.tls {
                 true => Some(ClientTls::new(config.ca.as_deref(), target.http2)?),
                 false => None,
             };
-            targets.push(Arc::new(Upstream::new(target.clone(), config, tls)));
+            let named = elsewhere && target.is_named();
+            targets.push(Arc::new(Upstream::new(target.clone(), config, tls, named)));
         }
         Ok(Self {
             sticky: (targets.len() > 1).then(Sticky::default),

@@ -45,10 +45,15 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    pub(super) fn new(target: Target, group: &UpstreamGroup, tls: Option<ClientTls>) -> Self {
+    pub(super) fn new(
+        target: Target,
+        group: &UpstreamGroup,
+        tls: Option<ClientTls>,
+        elsewhere: bool,
+    ) -> Self {
         let authority = if group.rewrite_host { target.authority() } else { None };
         Self {
-            connector: Connector { target, tls, timeout: group.connect },
+            connector: Connector { target, tls, timeout: group.connect, elsewhere },
             pool: Pool::new(group.max_in_flight, group.keep_alive),
             breaker: Breaker::new(group.breaker_failures, group.breaker_pause),
             health: Health::default(),
@@ -310,7 +315,7 @@ fn copy(request: &Request<Body>) -> Option<Request<Body>> {
     let body = match request.body() {
         Body::Empty => Body::Empty,
         Body::Full(bytes) => Body::Full(bytes.clone()),
-        Body::Peer(_) | Body::Made(_) => return None,
+        Body::Peer(_) | Body::Made(_) | Body::Upload(_) => return None,
     };
     let mut copy = Request::new(body);
     *copy.method_mut() = request.method().clone();

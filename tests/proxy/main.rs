@@ -6,6 +6,7 @@
 mod bodies;
 mod connections;
 mod documented;
+mod handover;
 mod identity;
 mod replay;
 mod semantics;

@@ -12,6 +12,7 @@ use http::StatusCode;
 use sqlx::SqliteConnection;
 
 use super::tree::{self, FOLDER, Node, is_below};
+use super::versions;
 use crate::demo::http::Fault;
 use crate::demo::mint;
 
@@ -85,9 +86,13 @@ impl Change<'_> {
         .execute(&mut *self.db)
         .await?;
         let target = self.disk(owner, path);
+        if let Some(old) = &old {
+            versions::keep(self.db, self.data, old, target.clone(), mtime).await?;
+        }
         let file = arrived.file;
         blocking(move || file.persist(target).map_err(|e| e.error)).await?;
         let node = tree::node_at(&mut *self.db, owner, path).await?.ok_or(Fault::NOT_FOUND)?;
+        versions::note(self.db, node.id, mtime, size, owner).await?;
         Ok((node, old.is_none()))
     }
 
@@ -124,13 +129,59 @@ impl Change<'_> {
         tree::node_at(&mut *self.db, owner, path).await?.ok_or(Fault::NOT_FOUND)
     }
 
-    /// Takes a node away, with all that is below it.
+    /// Makes the folders of a path that are missing, outside `files` too.
+    pub(in crate::demo) async fn ensure_folders(
+        &mut self,
+        owner: &str,
+        path: &str,
+    ) -> Result<(), Fault> {
+        let mut parent = tree::node_at(&mut *self.db, owner, "").await?.ok_or(Fault::NOT_FOUND)?;
+        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+        for end in ends {
+            let path = path.get(..end).unwrap_or_default();
+            parent = match tree::node_at(&mut *self.db, owner, path).await? {
+                Some(known) => known,
+                None => {
+                    let (now, etag) = (mint::now(), mint::etag()[..13].to_owned());
+                    let row = Row {
+                        path,
+                        size: 0,
+                        mtime: now,
+                        now,
+                        mime: FOLDER,
+                        etag,
+                        permissions: 31,
+                        checksum: "",
+                    };
+                    self.upsert(&parent, &row).await?;
+                    tree::node_at(&mut *self.db, owner, path).await?.ok_or(Fault::NOT_FOUND)?
+                }
+            };
+        }
+        let folder = self.disk(owner, path);
+        Ok(blocking(move || std::fs::create_dir_all(folder)).await?)
+    }
+
+    /// Takes a node away for good, with all that is below it.
     pub(in crate::demo) async fn remove(&mut self, node: &Node) -> Result<(), Fault> {
         if node.path == "files" {
             return Err(Fault::FORBIDDEN);
         }
         let (low, high) = below(&node.path);
+        let files: Vec<(i64,)> = sqlx::query_as(
+            "SELECT DISTINCT v.file_id FROM oc_files_versions v JOIN oc_filecache f
+               ON f.fileid = v.file_id
+             WHERE f.storage = ?1 AND (f.path = ?2 OR f.path > ?3 AND f.path < ?4)",
+        )
+        .bind(node.storage)
+        .bind(&node.path)
+        .bind(&low)
+        .bind(&high)
+        .fetch_all(&mut *self.db)
+        .await?;
         for sql in [
+            "DELETE FROM oc_files_versions WHERE file_id IN (SELECT fileid FROM oc_filecache
+               WHERE storage = ?1 AND (path = ?2 OR path > ?3 AND path < ?4))",
             "DELETE FROM oc_filecache_extended WHERE fileid IN (SELECT fileid FROM oc_filecache
                WHERE storage = ?1 AND (path = ?2 OR path > ?3 AND path < ?4))",
             "DELETE FROM oc_share WHERE file_source IN (SELECT fileid FROM oc_filecache
@@ -159,14 +210,19 @@ impl Change<'_> {
             other => other,
         })
         .await?;
+        let kept: Vec<PathBuf> =
+            files.into_iter().map(|(file,)| versions::folder(self.data, file)).collect();
         tokio::task::spawn_blocking(move || {
+            for versions in kept {
+                let _ = std::fs::remove_dir_all(versions);
+            }
             let _ = std::fs::remove_file(&gone).or_else(|_| std::fs::remove_dir_all(&gone));
         });
         Ok(())
     }
 
     /// Moves a node, with all that is below it, to another place, perhaps of another account. Its
-    /// ids and etags stay.
+    /// ids and etags stay; shares are the caller's concern.
     pub(in crate::demo) async fn relocate(
         &mut self,
         node: &Node,
@@ -200,9 +256,6 @@ impl Change<'_> {
             .bind(node.id)
             .execute(&mut *self.db)
             .await?;
-        if node.owner != owner {
-            self.reown_shares(node, owner).await?;
-        }
         if let Some(old_parent) = tree::node_by_id(&mut *self.db, node.parent).await? {
             self.rise(&old_parent, -node.size).await?;
         }
@@ -211,24 +264,28 @@ impl Change<'_> {
         Ok(blocking(move || std::fs::rename(from, to)).await?)
     }
 
-    /// What the core does to shares when a node crosses homes: those of the moved node itself with
-    /// people and groups get the new owner; links and nested ones keep the old.
-    async fn reown_shares(&mut self, node: &Node, owner: &str) -> Result<(), Fault> {
-        sqlx::query(
-            "DELETE FROM oc_share WHERE file_source = ? AND share_type = 0 AND share_with = ?",
+    /// Versions stay behind, as in the core's own transfer: those below a node are lost to sight.
+    pub(in crate::demo) async fn leave_versions(&mut self, top: i64) -> Result<(), Fault> {
+        let rows: Vec<(i64,)> = sqlx::query_as(
+            "SELECT DISTINCT v.file_id FROM oc_files_versions v JOIN oc_filecache f
+               ON f.fileid = v.file_id JOIN oc_filecache t ON t.storage = f.storage
+             WHERE t.fileid = ? AND (f.path = t.path OR f.path > t.path || '/' AND f.path < t.path || '0')",
         )
-        .bind(node.id)
-        .bind(owner)
-        .execute(&mut *self.db)
+        .bind(top)
+        .fetch_all(&mut *self.db)
         .await?;
-        sqlx::query(
-            "UPDATE oc_share SET uid_owner = ? WHERE file_source = ? AND share_type IN (0, 1, 2)",
-        )
-        .bind(owner)
-        .bind(node.id)
-        .execute(&mut *self.db)
-        .await?;
-        Ok(())
+        let folders: Vec<PathBuf> =
+            rows.into_iter().map(|(file,)| versions::folder(self.data, file)).collect();
+        let remove = move || {
+            for folder in folders {
+                match std::fs::remove_dir_all(folder) {
+                    Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                    _ => {}
+                }
+            }
+            Ok(())
+        };
+        Ok(blocking(remove).await?)
     }
 
     async fn repath(&mut self, id: i64, storage: i64, path: &str) -> Result<(), Fault> {

@@ -6,7 +6,7 @@
 //! somebody else owns, so [`read_dir`](Files) shows it an empty folder then. Deleting a mount only
 //! takes the share off.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use dav_server::davpath::DavPath;
@@ -20,7 +20,7 @@ use http::StatusCode;
 use super::change::{Arrived, Change, on_disk, valid_name};
 use super::handles::{Download, Upload};
 use super::tree::{Entry, Node, View, is_below, right};
-use super::{mounting, properties};
+use super::{mounting, passing, properties, trash};
 use crate::demo::http::Fault;
 use crate::demo::{StandIn, mint};
 
@@ -32,8 +32,14 @@ pub(in crate::demo) struct Errand {
     pub(in crate::demo) checksum: Option<String>,
     /// Folders at or below this name are deleted whole; all, if it is empty.
     pub(in crate::demo) whole: Option<String>,
+    /// Where a MOVE or COPY leads.
+    pub(in crate::demo) destination: Option<String>,
+    /// What is deleted does not go to the trash bin.
+    pub(in crate::demo) for_good: bool,
     /// The file that was put in place.
     pub(in crate::demo) made: Mutex<Option<Node>>,
+    /// Why it is answered with an error although it was done.
+    pub(in crate::demo) complaint: Mutex<Option<String>>,
 }
 
 /// All accounts' files.
@@ -78,6 +84,7 @@ impl Files {
             return Err(FsError::Forbidden);
         }
         let (stand, uid) = (Arc::clone(&self.stand), errand.uid.clone());
+        let for_good = errand.for_good;
         uncut(async move {
             let mut tx = stand.db.write().await?;
             for mount in view
@@ -87,8 +94,11 @@ impl Files {
             {
                 mounting::take_off(&mut tx, &uid, mount).await?;
             }
-            if !entry.mount_root {
-                Change { db: &mut tx, data: &stand.data }.remove(&entry.node).await?;
+            let mut change = Change { db: &mut tx, data: &stand.data };
+            match (entry.mount_root, for_good) {
+                (true, _) => {}
+                (false, true) => change.remove(&entry.node).await?,
+                (false, false) => trash::put_in(&mut change, &entry.node, &uid).await?,
             }
             properties::forget(&mut tx, &uid, &entry.name).await?;
             Ok(tx.commit().await?)
@@ -115,8 +125,16 @@ impl Files {
         if entry.mount_root && place.owner != errand.uid {
             return Err(FsError::Forbidden);
         }
+        if !entry.mount_root && place.owner != entry.node.owner {
+            let size = u64::try_from(entry.node.size).unwrap_or(0);
+            check_quota(&self.stand, &place.owner, size).await?;
+        }
+        let into = view.mount_of(&place).cloned();
+        // The new owner's tree as it is before: the core looks at both ways to the file.
+        let theirs = View::open(&self.stand.db.read, &place.owner).await.map_err(database)?;
         let (stand, uid) = (Arc::clone(&self.stand), errand.uid.clone());
-        uncut(async move {
+        let complaint = uncut(async move {
+            let mut complaint = None;
             let mut tx = stand.db.write().await?;
             match view.mount_at(&entry.name) {
                 Some(mount) => mounting::put(&mut tx, &uid, mount, &to).await?,
@@ -128,12 +146,18 @@ impl Files {
                             mounting::put(&mut tx, &uid, mount, &format!("{to}/{rest}")).await?;
                         }
                     }
+                    complaint =
+                        passing::adjust(&mut tx, &uid, &entry.node, into.as_ref(), &theirs).await?;
                 }
             }
             properties::rename(&mut tx, &uid, &entry.name, &to).await?;
-            Ok(tx.commit().await?)
+            tx.commit().await?;
+            Ok(complaint)
         })
-        .await
+        .await?;
+        let failed = complaint.is_some();
+        *errand.complaint.lock().unwrap_or_else(PoisonError::into_inner) = complaint;
+        if failed { Err(FsError::GeneralFailure) } else { Ok(()) }
     }
 
     async fn copy_to(&self, errand: &Errand, from: &DavPath, to: &DavPath) -> FsResult<()> {

@@ -9,11 +9,14 @@ pub(super) mod change;
 mod fs;
 mod handles;
 mod mounting;
+pub(super) mod passing;
 mod properties;
 mod propfind;
 pub(super) mod quota;
+pub(super) mod trash;
 pub(super) mod tree;
 pub(super) mod uploads;
+pub(super) mod versions;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,7 +29,7 @@ use self::change::{Change, valid_name};
 use self::fs::{Errand, Files};
 use self::tree::{Node, View, right};
 use super::StandIn;
-use super::http::{self as answer, Ask, Fault, Reply, add, dav_error, empty, set};
+use super::http::{self as answer, Ask, Fault, Reply, add, dav_error, empty, error_of, set};
 use super::identity::Identity;
 use super::xml::{Element, OC, Wanted};
 
@@ -43,6 +46,9 @@ pub(super) async fn handle(
     base: &str,
 ) -> Result<Reply, Fault> {
     let name = name_below(ask.head.uri.path(), base)?;
+    if let Some(reply) = broken(stand, who, &name).await? {
+        return Ok(reply);
+    }
     match ask.method() {
         "PROPFIND" => {
             let mut reply = propfind::propfind(stand, ask, &who.uid, base, &name).await?;
@@ -60,6 +66,14 @@ pub(super) async fn handle(
         }
         _ => delegate(stand, ask, who, base, &name).await,
     }
+}
+
+/// The answer for what is inside a share whose owner cannot reach it any more.
+async fn broken(stand: &StandIn, who: &Identity, name: &str) -> Result<Option<Reply>, Fault> {
+    let view = View::open(&stand.db.read, &who.uid).await?;
+    let inside = view.broken_at(name).filter(|mount| mount.target != name);
+    let message = inside.map(|mount| format!("File by id {} not found", mount.root.id));
+    Ok(message.map(|message| dav_error(StatusCode::SERVICE_UNAVAILABLE, &message)))
 }
 
 /// The answer for somebody else's home: there, but empty.
@@ -121,6 +135,11 @@ async fn delegate(
     let reply = handler.handle_guarded(request, who.uid.clone(), Arc::clone(&errand)).await;
     let (parts, body) = reply.into_parts();
     let mut reply = Reply::from_parts(parts, body.boxed_unsync());
+    let complaint = errand.complaint.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(complaint) = complaint {
+        let exception = "OCP\\Share\\Exceptions\\GenericShareException";
+        return Ok(error_of(StatusCode::INTERNAL_SERVER_ERROR, exception, &complaint));
+    }
     if reply.status().is_client_error() || reply.status().is_server_error() {
         return Ok(dress_error(&reply));
     }
@@ -135,9 +154,12 @@ fn errand(ask: &Ask, who: &Identity, destination: Option<String>) -> Errand {
         checksum: ask.header("oc-checksum").map(ToOwned::to_owned),
         whole: match ask.method() {
             "DELETE" | "MOVE" => Some(String::new()),
-            _ => destination,
+            _ => destination.clone(),
         },
+        destination,
+        for_good: ask.header("x-nc-skip-trashbin") == Some("true"),
         made: Mutex::new(None),
+        complaint: Mutex::new(None),
     }
 }
 
@@ -232,7 +254,8 @@ async fn dress(
                 set(reply, "x-oc-mtime", "accepted");
             }
         }
-        "MKCOL" => {
+        "MKCOL" | "MOVE" | "COPY" => {
+            let name = errand.destination.as_deref().unwrap_or(name);
             let view = View::open(&stand.db.read, &who.uid).await?;
             if let Some(entry) = view.entry(&stand.db.read, name).await? {
                 set(reply, "oc-fileid", &propfind::file_id(stand, entry.node.id));

@@ -1,8 +1,8 @@
 //! An account's files as it sees them: its home, with what others share with it mounted inside.
 //!
 //! A name in the tree ("Association/Budget") resolves to a row of `oc_filecache` in somebody's
-//! storage. A share counts only while the one who shared it can reach the file, so a hand-over that
-//! forgets a share's owner breaks it here as it does in a real instance. Folders above a mount show
+//! storage. A share works only while the one who owns it can reach the file, so a hand-over that forgets
+//! a share's owner breaks it here as it does in a real instance: it is still listed, but empty. Folders above a mount show
 //! an etag that changes with it, or sync clients would not look inside.
 
 use sqlx::sqlite::{SqlitePool, SqliteRow};
@@ -51,6 +51,8 @@ pub(in crate::demo) struct Mount {
     pub(in crate::demo) target: String,
     pub(in crate::demo) root: Node,
     pub(in crate::demo) rights: i64,
+    /// Whoever shared it cannot reach it any more: it is listed, but there is nothing inside.
+    pub(in crate::demo) broken: bool,
     /// The rows of `oc_share` behind it: id, type, and the override row of a group share.
     pub(in crate::demo) shares: Vec<(i64, i64, Option<i64>)>,
 }
@@ -205,9 +207,20 @@ impl View {
         }
     }
 
+    /// The mount that a place is in.
+    pub(in crate::demo) fn mount_of(&self, place: &Place) -> Option<&Mount> {
+        self.mounts.get(place.mount?)
+    }
+
     /// The mount at exactly that name.
     pub(in crate::demo) fn mount_at(&self, name: &str) -> Option<&Mount> {
         self.mounts.iter().find(|mount| mount.target == name)
+    }
+
+    /// The broken mount that a name is at or below.
+    pub(in crate::demo) fn broken_at(&self, name: &str) -> Option<&Mount> {
+        let broken = self.mounts.iter().filter(|mount| mount.broken);
+        broken.into_iter().find(|mount| mount.target == name || is_below(name, &mount.target))
     }
 
     /// What is at a name.
@@ -228,6 +241,9 @@ impl View {
         folder: &Entry,
     ) -> Result<Vec<Entry>, sqlx::Error> {
         let mut entries = Vec::new();
+        if self.broken_at(&folder.name).is_some() {
+            return Ok(entries);
+        }
         for node in nodes_in(db, folder.node.id).await? {
             let name = join(&folder.name, &node.name);
             let place = self.place(&name);
@@ -259,8 +275,8 @@ impl View {
         }
         let mut entries = Vec::new();
         for root in roots {
-            let below =
-                if root.node.is_folder() { nodes_below(db, &root.node).await? } else { Vec::new() };
+            let inside = root.node.is_folder() && self.broken_at(&root.name).is_none();
+            let below = if inside { nodes_below(db, &root.node).await? } else { Vec::new() };
             let (prefix, skip) = (root.name.clone(), root.node.path.len() + 1);
             entries.push(root);
             for node in below {
@@ -333,8 +349,8 @@ const INCOMING: &str = "SELECT s.id, s.share_type, s.permissions, s.uid_owner, s
       coalesce(o.file_target, s.file_target) AS target, o.id, o.permissions
     FROM oc_share s LEFT JOIN oc_share o
       ON o.parent = s.id AND o.share_type = 2 AND o.share_with = ?1
-    WHERE s.item_type IN ('file', 'folder')
-      AND (s.expiration IS NULL OR s.expiration > datetime('now'))
+    WHERE s.item_type IN ('file', 'folder') AND s.uid_owner <> ?1
+      AND coalesce(s.uid_initiator, '') <> ?1 AND (s.expiration IS NULL OR s.expiration > datetime('now'))
       AND ((s.share_type = 0 AND s.share_with = ?1) OR (s.share_type = 1 AND s.share_with IN
         (SELECT gid FROM oc_group_user WHERE uid = ?1)))
     ORDER BY s.id";
@@ -356,11 +372,13 @@ async fn mounts(db: &SqlitePool, uid: &str, depth: u8) -> Result<Vec<Mount>, sql
             continue;
         }
         let Some(root) = node_by_id(db, file).await? else { continue };
-        if root.owner == uid || !Box::pin(reaches(db, &owner, &root, depth)).await? {
+        // In the trash bin it is with nobody.
+        if !root.path.starts_with("files/") {
             continue;
         }
+        let broken = !Box::pin(reaches(db, &owner, &root, depth)).await?;
         let target = target.trim_matches('/').to_owned();
-        mounts.push(Mount { target, root, rights: permissions, shares: vec![share] });
+        mounts.push(Mount { target, root, rights: permissions, broken, shares: vec![share] });
     }
     Ok(mounts)
 }
@@ -380,7 +398,8 @@ pub(in crate::demo) async fn reaches(
     }
     let mounts = mounts(db, uid, depth - 1).await?;
     let covers = |mount: &Mount| {
-        mount.root.storage == node.storage
+        !mount.broken
+            && mount.root.storage == node.storage
             && (mount.root.path == node.path || is_below(&node.path, &mount.root.path))
     };
     Ok(mounts.iter().any(covers))

@@ -3,15 +3,21 @@
 //!
 //! A home shows its owner's collections and those shared with them; nobody else sees into it. Only
 //! the owner shares, renames or deletes a collection; whoever it is shared with may colour it for
-//! themselves, take it off, and write if they were allowed to. Nothing here ever sends mail.
+//! themselves, take it off, and write if they were allowed to.
 
+mod collection;
+mod itip;
+mod limits;
 mod object;
 pub(super) mod overview;
 mod principals;
 mod props;
+mod public;
 mod report;
+mod scheduling;
 pub(super) mod sharing;
 pub(super) mod store;
+mod trash;
 pub(super) mod write;
 
 use std::sync::Arc;
@@ -22,14 +28,15 @@ use sqlx::SqliteConnection;
 
 use self::props::Extra;
 use self::report::Report;
-use self::store::{Access, Collection, Kind, Object};
-use self::write::New;
+use self::store::{Collection, Kind, Object};
 use super::http::{Ask, Fault, Reply, empty, full, multistatus, set};
 use super::identity::Identity;
-use super::xml::{APPLE, CAL, CARD, DAV, Element, Multistatus, Name, Wanted, encode_path, name};
+use super::xml::{DAV, Element, Multistatus, Wanted, encode_path, name};
 use super::{StandIn, files};
 
+pub(super) use self::limits::Creations;
 pub(super) use self::principals::handle as principals;
+pub(super) use self::public::handle as public;
 
 const FEATURES: &str = "1, 3, extended-mkcol, access-control, \
     calendarserver-principal-property-search, oc-resource-sharing, calendar-access, \
@@ -66,10 +73,12 @@ pub(super) async fn handle(
     if ask.method() == "OPTIONS" {
         return Ok(options());
     }
-    let mut reply = match (parts.next(), parts.next(), parts.next()) {
-        (None, ..) => visit.home(ask).await,
-        (Some(uri), None, _) => visit.collection(ask, uri).await,
-        (Some(uri), Some(object), None) => visit.object(ask, uri, object).await,
+    let parts: Vec<&str> = parts.collect();
+    let mut reply = match parts.as_slice() {
+        [] => visit.home(ask).await,
+        ["trashbin", rest @ ..] if kind == Kind::Calendar => visit.trash(ask, rest).await,
+        [uri] => visit.collection(ask, uri).await,
+        [uri, object] => visit.object(ask, uri, object).await,
         _ => Err(Fault::NOT_FOUND),
     }?;
     if reply.status() == StatusCode::MULTI_STATUS {
@@ -120,6 +129,9 @@ impl Visit<'_> {
             for collection in self.collections().await? {
                 self.push(&mut out, &wanted, &collection).await?;
             }
+            for gone in self.gone_calendars().await? {
+                self.push_gone_calendar(&mut out, &wanted, &gone);
+            }
             for reserved in RESERVED.iter().filter(|_| self.kind == Kind::Calendar) {
                 let kind = match *reserved {
                     "inbox" => "<d:collection/><cal:schedule-inbox/>",
@@ -161,7 +173,12 @@ impl Visit<'_> {
         if self.kind == Kind::Calendar && RESERVED.contains(&uri) {
             return self.reserved(ask, uri, &body);
         }
-        let collection = self.find(uri).await?;
+        let collection = match self.find(uri).await {
+            Err(Fault::Refused(StatusCode::NOT_FOUND, _)) => {
+                return self.gone_calendar(ask, uri, &body).await;
+            }
+            other => other?,
+        };
         match ask.method() {
             "PROPFIND" => {
                 let wanted = Wanted::from_body(&body).ok_or(Fault::BAD_REQUEST)?;
@@ -182,8 +199,8 @@ impl Visit<'_> {
                 report.answer(&self.stand.db.read, &root).await
             }
             "PROPPATCH" => self.patch(&collection, &body).await,
-            "POST" => self.share(&collection, &body).await,
-            "DELETE" => self.delete(&collection).await,
+            "POST" => self.share(ask, &collection, &body).await,
+            "DELETE" => self.delete(ask, &collection).await,
             "GET" | "HEAD" if ask.head.uri.query().is_some_and(|q| q.contains("export")) => {
                 self.export(&collection).await
             }
@@ -202,168 +219,6 @@ impl Visit<'_> {
         let uid = &self.who.uid;
         out.response(&self.href(uri), &wanted, &all, |ns, local| props::home(uid, uid, ns, local));
         Ok(multistatus(out.finish("")))
-    }
-
-    async fn make(&self, uri: &str, body: &[u8]) -> Result<Reply, Fault> {
-        let root = if body.is_empty() {
-            Element::default()
-        } else {
-            Element::parse(body).ok_or(Fault::BAD_REQUEST)?
-        };
-        let prop = root.child(DAV, "set").and_then(|set| set.child(DAV, "prop"));
-        let text = |ns, local| {
-            let found = prop.and_then(|prop| prop.child(ns, local));
-            found.map(|found| found.text.trim()).filter(|text| !text.is_empty())
-        };
-        if uri.len() > 255 || RESERVED.contains(&uri) || uri.contains("_shared_by_") {
-            return Err(Fault::FORBIDDEN);
-        }
-        if self.find(uri).await.is_ok() {
-            return Err(Fault::Refused(StatusCode::METHOD_NOT_ALLOWED, "it exists already"));
-        }
-        let set = prop.and_then(|prop| prop.child(CAL, "supported-calendar-component-set"));
-        let components: Vec<&str> = set
-            .map(|set| set.all(CAL, "comp").filter_map(|comp| comp.attribute("name")).collect())
-            .unwrap_or_default();
-        let components = match components.join(",") {
-            none if none.is_empty() => "VEVENT,VTODO,VJOURNAL".to_owned(),
-            some => some,
-        };
-        let new = New {
-            owner: &self.who.uid,
-            uri,
-            display: text(DAV, "displayname").unwrap_or(uri),
-            color: text(APPLE, "calendar-color"),
-            components: &components,
-        };
-        let mut tx = self.stand.db.write().await?;
-        write::create(&mut tx, self.kind, &new).await?;
-        tx.commit().await?;
-        Ok(empty(StatusCode::CREATED))
-    }
-
-    async fn delete(&self, collection: &Collection) -> Result<Reply, Fault> {
-        let mut tx = self.stand.db.write().await?;
-        match collection.access {
-            Access::Own => write::drop_collection(&mut tx, self.kind, collection.id).await?,
-            _ => sharing::take_off(&mut tx, self.kind, collection.id, &self.who.uid).await?,
-        }
-        sqlx::query("DELETE FROM oc_properties WHERE userid = ? AND propertypath = ?")
-            .bind(&self.who.uid)
-            .bind(props::path(self.kind, &self.who.uid, &collection.uri))
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(empty(StatusCode::NO_CONTENT))
-    }
-
-    async fn share(&self, collection: &Collection, body: &[u8]) -> Result<Reply, Fault> {
-        if collection.access != Access::Own {
-            return Err(Fault::FORBIDDEN);
-        }
-        let root = Element::parse(body).ok_or(Fault::BAD_REQUEST)?;
-        let mut tx = self.stand.db.write().await?;
-        sharing::apply(&mut tx, self.kind, collection, &root).await?;
-        tx.commit().await?;
-        let published = root.name.ends_with("publish-calendar");
-        Ok(empty(if published { StatusCode::ACCEPTED } else { StatusCode::OK }))
-    }
-
-    async fn patch(&self, collection: &Collection, body: &[u8]) -> Result<Reply, Fault> {
-        let root = Element::parse(body).ok_or(Fault::BAD_REQUEST)?;
-        if !root.is(DAV, "propertyupdate") {
-            return Err(Fault::BAD_REQUEST);
-        }
-        let (mut done, mut refused): (Vec<Name>, Vec<Name>) = (Vec::new(), Vec::new());
-        let mut tx = self.stand.db.write().await?;
-        for action in &root.children {
-            let keep = action.name == "set";
-            for property in action.child(DAV, "prop").iter().flat_map(|prop| &prop.children) {
-                let fine = self.patch_one(&mut tx, collection, property, keep).await?;
-                let name = (property.ns.clone(), property.name.clone());
-                if fine { done.push(name) } else { refused.push(name) }
-            }
-        }
-        if refused.is_empty() {
-            tx.commit().await?;
-        }
-        let mut out = Multistatus::new();
-        out.patched(&self.href(&collection.uri), &done, &refused);
-        Ok(multistatus(out.finish("")))
-    }
-
-    /// The owner changes the row, others what they alone see.
-    async fn patch_one(
-        &self,
-        db: &mut SqliteConnection,
-        collection: &Collection,
-        property: &Element,
-        keep: bool,
-    ) -> Result<bool, Fault> {
-        let (ns, local) = (property.ns.as_str(), property.name.as_str());
-        let column = match (self.kind, ns, local) {
-            (_, DAV, "displayname") => "UPDATE {collections} SET displayname = ? WHERE id = ?",
-            (_, CAL, "calendar-description") | (_, CARD, "addressbook-description") => {
-                "UPDATE {collections} SET description = ? WHERE id = ?"
-            }
-            (Kind::Calendar, APPLE, "calendar-color") => {
-                "UPDATE {collections} SET calendarcolor = ? WHERE id = ?"
-            }
-            (Kind::Calendar, APPLE, "calendar-order") => {
-                "UPDATE {collections} SET calendarorder = CAST(? AS INTEGER) WHERE id = ?"
-            }
-            (Kind::Calendar, CAL, "calendar-timezone") => {
-                "UPDATE {collections} SET timezone = ? WHERE id = ?"
-            }
-            (_, DAV, _) => return Ok(false),
-            _ => "",
-        };
-        let value = keep.then(|| property.text.trim().to_owned());
-        if collection.access == Access::Own && !column.is_empty() {
-            sqlx::query(store::sql(self.kind, column))
-                .bind(value.unwrap_or_default())
-                .bind(collection.id)
-                .execute(db)
-                .await?;
-            return Ok(true);
-        }
-        let path = props::path(self.kind, &self.who.uid, &collection.uri);
-        let full = format!("{{{ns}}}{local}");
-        sqlx::query(
-            "DELETE FROM oc_properties WHERE userid = ? AND propertypath = ? AND propertyname = ?",
-        )
-        .bind(&self.who.uid)
-        .bind(&path)
-        .bind(&full)
-        .execute(&mut *db)
-        .await?;
-        if let Some(value) = value {
-            sqlx::query(
-                "INSERT INTO oc_properties (userid, propertypath, propertyname, propertyvalue)
-                 VALUES (?, ?, ?, ?)",
-            )
-            .bind(&self.who.uid)
-            .bind(&path)
-            .bind(&full)
-            .bind(value)
-            .execute(db)
-            .await?;
-        }
-        Ok(true)
-    }
-
-    async fn export(&self, collection: &Collection) -> Result<Reply, Fault> {
-        let objects = store::objects(&self.stand.db.read, self.kind, collection).await?;
-        let texts = objects.iter().map(|object| String::from_utf8_lossy(&object.data));
-        let (kind, body) = match self.kind {
-            Kind::Calendar => {
-                let inner: String = texts.map(|text| object::inner(&text)).collect();
-                let head = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Passeur//Stand-in//EN\r\n";
-                ("text/calendar", format!("{head}{inner}END:VCALENDAR\r\n"))
-            }
-            Kind::Book => ("text/directory", texts.map(|text| format!("{text}\r\n")).collect()),
-        };
-        Ok(full(StatusCode::OK, kind, body))
     }
 
     // === objects ===
@@ -411,8 +266,14 @@ impl Visit<'_> {
             ("DELETE", Some(object)) => {
                 conditions(ask, Some(&object))?;
                 let mut tx = self.writing(&collection).await?;
-                write::delete(&mut tx, self.kind, &collection, &object).await?;
+                let told = self.tell(ask, &mut tx, &collection, Some(&object.data), None).await?;
+                if keeps_trash(ask) {
+                    write::delete(&mut tx, self.kind, &collection, &object).await?;
+                } else {
+                    write::delete_for_good(&mut tx, self.kind, &collection, &object).await?;
+                }
                 tx.commit().await?;
+                told.send(self.stand);
                 Ok(empty(StatusCode::NO_CONTENT))
             }
             ("MOVE", Some(object)) => self.relocate(ask, &collection, &object).await,
@@ -440,13 +301,36 @@ impl Visit<'_> {
     ) -> Result<Reply, Fault> {
         conditions(ask, old)?;
         let mut tx = self.writing(collection).await?;
-        let (etag, new) = write::put(&mut tx, self.kind, collection, name, body).await?;
+        let before = old.map(|old| old.data.as_slice());
+        let told = self.tell(ask, &mut tx, collection, before, Some(body)).await?;
+        let text = told.text.as_deref().map_or(body, str::as_bytes);
+        let (etag, new) = write::put(&mut tx, self.kind, collection, name, text).await?;
         tx.commit().await?;
         let mut reply = empty(if new { StatusCode::CREATED } else { StatusCode::NO_CONTENT });
-        let etag = format!("\"{etag}\"");
-        set(&mut reply, "etag", &etag);
-        set(&mut reply, "oc-etag", &etag);
+        // What is stored is what was sent, or the client is to look again.
+        if told.text.is_none() {
+            let etag = format!("\"{etag}\"");
+            set(&mut reply, "etag", &etag);
+            set(&mut reply, "oc-etag", &etag);
+        }
+        told.send(self.stand);
         Ok(reply)
+    }
+
+    /// Tells others of a change of an event, unless the client does not want it.
+    async fn tell(
+        &self,
+        ask: &Ask,
+        db: &mut SqliteConnection,
+        collection: &Collection,
+        old: Option<&[u8]>,
+        new: Option<&[u8]>,
+    ) -> Result<scheduling::Outcome, Fault> {
+        if self.kind == Kind::Book || !scheduling::wanted(ask) {
+            return Ok(scheduling::Outcome::default());
+        }
+        let change = scheduling::Change { collection, by: &self.who.uid, old, new };
+        scheduling::tell(self.stand, db, &change).await
     }
 
     async fn relocate(
@@ -476,6 +360,11 @@ impl Visit<'_> {
         tx.commit().await?;
         Ok(empty(if old.is_some() { StatusCode::NO_CONTENT } else { StatusCode::CREATED }))
     }
+}
+
+/// Whether what is deleted goes to the trash bin.
+fn keeps_trash(ask: &Ask) -> bool {
+    ask.header("x-nc-caldav-no-trashbin") != Some("1")
 }
 
 fn no_method() -> Fault {

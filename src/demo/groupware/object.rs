@@ -32,37 +32,42 @@ pub(super) struct Card {
 }
 
 /// A line: name, parameters, value.
-struct Line<'a> {
-    name: String,
-    parameters: &'a str,
-    value: &'a str,
+pub(super) struct Line<'a> {
+    pub(super) name: String,
+    pub(super) parameters: &'a str,
+    pub(super) value: &'a str,
 }
 
 impl Line<'_> {
-    fn parameter(&self, name: &str) -> Option<&str> {
+    /// A parameter's value.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         let mut all = self.parameters.split(';').filter_map(|p| p.split_once('='));
         all.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim_matches('"'))
     }
 }
 
-fn unfold(text: &str) -> String {
+/// The text with folded lines made whole; every line ends with a line feed.
+pub(super) fn unfold(text: &str) -> String {
     text.replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "")
 }
 
 fn lines(unfolded: &str) -> impl Iterator<Item = Line<'_>> {
-    unfolded.lines().filter_map(|line| {
-        // The colon that ends the name is the first one outside quotes.
-        let mut quoted = false;
-        let colon = line.char_indices().find(|(_, c)| {
-            quoted ^= *c == '"';
-            *c == ':' && !quoted
-        })?;
-        let (head, value) = (line.get(..colon.0)?, line.get(colon.0 + 1..)?);
-        let (name, parameters) = head.split_once(';').unwrap_or((head, ""));
-        // Cards may group: `item1.EMAIL`.
-        let name = name.rsplit('.').next().unwrap_or(name).to_ascii_uppercase();
-        Some(Line { name, parameters, value })
-    })
+    unfolded.lines().filter_map(line)
+}
+
+/// Reads an unfolded line.
+pub(super) fn line(text: &str) -> Option<Line<'_>> {
+    // The colon that ends the name is the first one outside quotes.
+    let mut quoted = false;
+    let colon = text.char_indices().find(|(_, c)| {
+        quoted ^= *c == '"';
+        *c == ':' && !quoted
+    })?;
+    let (head, value) = (text.get(..colon.0)?, text.get(colon.0 + 1..)?);
+    let (name, parameters) = head.split_once(';').unwrap_or((head, ""));
+    // Cards may group: `item1.EMAIL`.
+    let name = name.rsplit('.').next().unwrap_or(name).to_ascii_uppercase();
+    Some(Line { name, parameters, value })
 }
 
 const EVENT_PROPERTIES: [&str; 9] = [

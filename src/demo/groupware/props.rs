@@ -217,7 +217,8 @@ pub(super) fn content_type(kind: Kind, object: &Object) -> String {
     }
 }
 
-fn text(object: &Object) -> String {
+/// An object's text as XML.
+pub(super) fn text(object: &Object) -> String {
     // The line ends of the original are kept as they are.
     escape(&String::from_utf8_lossy(&object.data)).replace('\r', "&#13;")
 }

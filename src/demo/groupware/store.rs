@@ -194,7 +194,7 @@ impl<'r> FromRow<'r, SqliteRow> for Object {
 
 impl Collection {
     /// Whether the generated birthday calendar, which only the instance writes.
-    fn generated(&self) -> bool {
+    pub(super) fn generated(&self) -> bool {
         self.uri == "contact_birthdays"
     }
 

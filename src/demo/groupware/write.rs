@@ -82,19 +82,33 @@ async fn refuse_twin(
     uid: &str,
     uri: &str,
 ) -> Result<(), Fault> {
-    let twin: Option<(i64,)> = sqlx::query_as(sql(
-        kind,
-        "SELECT id FROM {objects} WHERE {parent} = ? AND uid = ? AND uid <> '' AND uri <> ?",
-    ))
-    .bind(collection)
-    .bind(uid)
-    .bind(uri)
-    .fetch_optional(db)
-    .await?;
+    // One in the trash bin is no twin: there the unique key refuses, as in the original, with 500.
+    let query = match kind {
+        Kind::Calendar => {
+            "SELECT id FROM {objects} WHERE {parent} = ? AND uid = ? AND uid <> '' AND uri <> ?
+             AND deleted_at IS NULL"
+        }
+        Kind::Book => {
+            "SELECT id FROM {objects} WHERE {parent} = ? AND uid = ? AND uid <> '' AND uri <> ?"
+        }
+    };
+    let twin: Option<(i64,)> = sqlx::query_as(sql(kind, query))
+        .bind(collection)
+        .bind(uid)
+        .bind(uri)
+        .fetch_optional(db)
+        .await?;
     match twin {
         Some(_) => Err(Fault::Refused(
             StatusCode::BAD_REQUEST,
-            "an object with this uid already exists in this collection",
+            match kind {
+                Kind::Calendar => {
+                    "Calendar object with uid already exists in this calendar collection."
+                }
+                Kind::Book => {
+                    "VCard object with uid already exists in this addressbook collection."
+                }
+            },
         )),
         None => Ok(()),
     }
@@ -196,28 +210,94 @@ async fn put_card(
     Ok(row.0)
 }
 
-/// Deletes an object.
+/// Deletes an object: an event goes to the trash bin, under a name that makes room for another.
 pub(super) async fn delete(
     db: &mut SqliteConnection,
     kind: Kind,
     collection: &Collection,
     object: &Object,
 ) -> Result<(), Fault> {
+    if kind == Kind::Book || collection.generated() {
+        return delete_for_good(db, kind, collection, object).await;
+    }
+    let (stem, extension) = match object.uri.rsplit_once('.') {
+        Some((stem, extension)) if !extension.is_empty() => (stem, format!(".{extension}")),
+        _ => (object.uri.as_str(), String::new()),
+    };
+    let uri = format!("{stem}-deleted{extension}");
+    let taken: Option<(i64,)> =
+        sqlx::query_as("SELECT id FROM oc_calendarobjects WHERE calendarid = ? AND uri = ?")
+            .bind(collection.id)
+            .bind(&uri)
+            .fetch_optional(&mut *db)
+            .await?;
+    if taken.is_some() {
+        let message = "the object can't be moved into the trash bin, one of its name is there";
+        return Err(Fault::Refused(StatusCode::FORBIDDEN, message));
+    }
+    sqlx::query("UPDATE oc_calendarobjects SET deleted_at = ?, uri = ? WHERE id = ?")
+        .bind(mint::now())
+        .bind(uri)
+        .bind(object.id)
+        .execute(&mut *db)
+        .await?;
+    Ok(note(db, kind, collection.id, &object.uri, 3).await?)
+}
+
+/// Takes an event out of the trash bin.
+pub(super) async fn restore(
+    db: &mut SqliteConnection,
+    collection: &Collection,
+    object: &Object,
+) -> Result<(), Fault> {
+    let uri = object.uri.replace("-deleted.ics", ".ics");
+    let taken: Option<(i64,)> =
+        sqlx::query_as("SELECT id FROM oc_calendarobjects WHERE calendarid = ? AND uri = ?")
+            .bind(collection.id)
+            .bind(&uri)
+            .fetch_optional(&mut *db)
+            .await?;
+    if taken.is_some_and(|(id,)| id != object.id) {
+        let message = "Can not restore, an object with that name exists already";
+        return Err(Fault::Refused(StatusCode::FORBIDDEN, message));
+    }
+    sqlx::query("UPDATE oc_calendarobjects SET deleted_at = NULL, uri = ? WHERE id = ?")
+        .bind(&uri)
+        .bind(object.id)
+        .execute(&mut *db)
+        .await?;
+    Ok(note(db, Kind::Calendar, collection.id, &uri, 1).await?)
+}
+
+/// Deletes an object past the trash bin.
+pub(super) async fn delete_for_good(
+    db: &mut SqliteConnection,
+    kind: Kind,
+    collection: &Collection,
+    object: &Object,
+) -> Result<(), Fault> {
+    purge(db, kind, object.id).await?;
+    note(db, kind, collection.id, &object.uri, 3).await?;
+    if kind == Kind::Book {
+        Box::pin(follow_birthday(db, collection, &object.uri, None)).await?;
+    }
+    Ok(())
+}
+
+/// Removes an object's rows; its collection's history is the caller's.
+pub(super) async fn purge(
+    db: &mut SqliteConnection,
+    kind: Kind,
+    object: i64,
+) -> Result<(), sqlx::Error> {
     let properties = match kind {
         Kind::Calendar => {
             "DELETE FROM oc_calendarobjects_props WHERE objectid = ? AND calendartype = 0"
         }
         Kind::Book => "DELETE FROM oc_cards_properties WHERE cardid = ?",
     };
-    sqlx::query(properties).bind(object.id).execute(&mut *db).await?;
-    sqlx::query(sql(kind, "DELETE FROM {objects} WHERE id = ?"))
-        .bind(object.id)
-        .execute(&mut *db)
-        .await?;
-    note(db, kind, collection.id, &object.uri, 3).await?;
-    if kind == Kind::Book {
-        Box::pin(follow_birthday(db, collection, &object.uri, None)).await?;
-    }
+    sqlx::query(properties).bind(object).execute(&mut *db).await?;
+    sqlx::query(sql(kind, "DELETE FROM {objects} WHERE id = ?")).bind(object).execute(db).await?;
     Ok(())
 }
 
@@ -230,15 +310,7 @@ pub(super) async fn relocate(
     to: &Collection,
     uri: &str,
 ) -> Result<(), Fault> {
-    let uid: Option<(Option<String>,)> =
-        sqlx::query_as(sql(kind, "SELECT uid FROM {objects} WHERE id = ?"))
-            .bind(object.id)
-            .fetch_optional(&mut *db)
-            .await?;
-    if from.id != to.id {
-        let uid = uid.and_then(|(uid,)| uid).unwrap_or_default();
-        refuse_twin(db, kind, to.id, &uid, uri).await?;
-    }
+    // The original relies on the unique keys here, too: a calendar that has the UID refuses with 500.
     sqlx::query(sql(kind, "UPDATE {objects} SET {parent} = ?, uri = ? WHERE id = ?"))
         .bind(to.id)
         .bind(uri)
@@ -293,6 +365,8 @@ pub(in crate::demo) struct New<'a> {
     pub(in crate::demo) display: &'a str,
     pub(in crate::demo) color: Option<&'a str>,
     pub(in crate::demo) components: &'a str,
+    pub(in crate::demo) order: i64,
+    pub(in crate::demo) description: Option<&'a str>,
 }
 
 /// Makes a collection; gives its id.
@@ -305,26 +379,27 @@ pub(in crate::demo) async fn create(
     let done = match kind {
         Kind::Calendar => sqlx::query(
             "INSERT INTO oc_calendars (principaluri, displayname, uri, synctoken, calendarcolor,
-                   components) VALUES (?, ?, ?, 1, ?, ?)",
+               components, calendarorder, description) VALUES (?, ?, ?, 1, ?, ?, ?, ?)",
         )
         .bind(principal)
         .bind(new.display)
         .bind(new.uri)
         .bind(new.color)
         .bind(new.components)
+        .bind(new.order)
+        .bind(new.description)
         .execute(db)
         .await?,
-        Kind::Book => {
-            sqlx::query(
-                "INSERT INTO oc_addressbooks (principaluri, displayname, uri, synctoken)
-                 VALUES (?, ?, ?, 1)",
-            )
-            .bind(principal)
-            .bind(new.display)
-            .bind(new.uri)
-            .execute(db)
-            .await?
-        }
+        Kind::Book => sqlx::query(
+            "INSERT INTO oc_addressbooks (principaluri, displayname, uri, synctoken, description)
+                 VALUES (?, ?, ?, 1, ?)",
+        )
+        .bind(principal)
+        .bind(new.display)
+        .bind(new.uri)
+        .bind(new.description)
+        .execute(db)
+        .await?,
     };
     Ok(done.last_insert_rowid())
 }

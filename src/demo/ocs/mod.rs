@@ -5,7 +5,11 @@
 //! everybody; all else needs somebody.
 
 mod capabilities;
+mod notifications;
 mod shares;
+mod sharing;
+mod status;
+mod transfers;
 mod users;
 
 use std::sync::Arc;
@@ -15,7 +19,9 @@ use serde_json::{Value, json};
 
 use super::StandIn;
 
+pub(super) use self::notifications::{Notice, notify};
 pub(super) use self::shares::by_token as link;
+pub(super) use self::sharing::{New, insert as insert_share};
 use super::http::{self as answer, Ask, Fault, Reply, set};
 use super::identity::{self, Identity, Session};
 use super::xml::escape;
@@ -90,7 +96,15 @@ async fn route(
         ["core", "getapppassword"] => users::app_password(stand, ask, &who).await,
         ["core", "apppassword"] if ask.method() == "DELETE" => Ok(json!([])),
         ["core", "navigation", "apps"] => Ok(capabilities::navigation(&ask.base)),
-        ["apps", "notifications", "api", _, "notifications"] => Ok(json!([])),
+        ["apps", "notifications", "api", version, rest @ ..] => {
+            notifications::handle(stand, ask, &who, version, rest).await
+        }
+        ["apps", "files", "api", "v1", "transferownership", rest @ ..] => {
+            transfers::handle(stand, ask, &who, rest).await
+        }
+        ["apps", "user_status", "api", "v1", rest @ ..] => {
+            status::handle(stand, ask, &who, rest).await
+        }
         ["apps", "dav", "api", "v1", "outOfOffice", _, ..] => Err(Refusal::NOT_FOUND),
         _ => Err(Refusal::With(404, "Invalid query, please check the syntax.")),
     }
@@ -99,7 +113,7 @@ async fn route(
 fn envelope(first: bool, as_json: bool, outcome: Outcome) -> Reply {
     let (code, message, data) = match outcome {
         Ok(data) => (if first { 100 } else { 200 }, "OK", data),
-        Err(Refusal::With(401, message)) => (if first { 997 } else { 401 }, message, json!([])),
+        Err(Refusal::With(401, message)) => (997, message, json!([])),
         Err(Refusal::With(code, message)) => (code, message, json!([])),
         Err(Refusal::Fault(fault)) => {
             tracing::warn!(error = ?fault, "stand-in failed");
@@ -109,6 +123,8 @@ fn envelope(first: bool, as_json: bool, outcome: Outcome) -> Reply {
     let fine = matches!(code, 100 | 200);
     let http = match code {
         997 => StatusCode::UNAUTHORIZED,
+        998 if !first => StatusCode::NOT_FOUND,
+        101..=199 if !first => StatusCode::BAD_REQUEST,
         412 => StatusCode::PRECONDITION_FAILED,
         _ if first => StatusCode::OK,
         code => StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST),

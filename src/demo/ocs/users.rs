@@ -27,10 +27,37 @@ pub(super) async fn handle(
     rest: &[&str],
 ) -> Outcome {
     match (ask.method(), rest) {
-        ("GET", ["users", uid]) if *uid != "details" && (who.admin || *uid == who.uid) => {
+        ("GET", ["users", uid])
+            if *uid != "details"
+                && (who.admin || *uid == who.uid || leads(stand, &who.uid, uid).await?) =>
+        {
             details(stand, uid, who.admin).await
         }
-        ("GET", ["users", uid]) if *uid != "details" => Err(Refusal::NOT_FOUND),
+        ("GET", ["users", uid]) if *uid != "details" => Err(Refusal::With(998, "")),
+        ("GET", ["users" | "groups"] | ["users", "details"]) if !who.admin => {
+            let led = led_by(stand, &who.uid).await?;
+            if led.is_empty() {
+                let message = "Logged in account must be at least a sub admin";
+                return Err(Refusal::With(403, message));
+            }
+            match rest {
+                ["groups"] => Ok(json!({ "groups": led })),
+                _ => {
+                    let mut found = search(stand, ask).await?;
+                    let mut kept = Vec::new();
+                    for uid in found.drain(..) {
+                        if leads(stand, &who.uid, &uid).await? {
+                            kept.push(uid);
+                        }
+                    }
+                    Ok(json!({ "users": kept }))
+                }
+            }
+        }
+        ("GET", ["users", uid, "subadmins"]) if who.admin => {
+            exists(stand, uid).await?;
+            Ok(json!(led_by(stand, uid).await?))
+        }
         ("GET", ["users", uid, "groups"]) if who.admin || *uid == who.uid => {
             Ok(json!({ "groups": groups_of(stand, uid).await? }))
         }
@@ -54,9 +81,33 @@ pub(super) async fn handle(
             confirmed(who)?;
             create(stand, ask).await
         }
-        ("PUT", ["users", uid, what @ ("enable" | "disable")]) => {
+        ("POST" | "DELETE", ["users", uid, what @ ("groups" | "subadmins")]) => {
             confirmed(who)?;
             exists(stand, uid).await?;
+            let fields = ask.fields().await?;
+            let gid = fields.get("groupid").unwrap_or_default();
+            let sql = match (ask.method(), *what) {
+                ("POST", "groups") => {
+                    "INSERT OR IGNORE INTO oc_group_user (gid, uid)
+                     SELECT gid, ?2 FROM oc_groups WHERE gid = ?1"
+                }
+                ("POST", _) => {
+                    "INSERT OR IGNORE INTO oc_group_admin (gid, uid)
+                     SELECT gid, ?2 FROM oc_groups WHERE gid = ?1"
+                }
+                (_, "groups") => "DELETE FROM oc_group_user WHERE gid = ?1 AND uid = ?2",
+                _ => "DELETE FROM oc_group_admin WHERE gid = ?1 AND uid = ?2",
+            };
+            let mut tx = stand.db.write().await?;
+            sqlx::query(sql).bind(gid).bind(*uid).execute(&mut *tx).await?;
+            tx.commit().await?;
+            Ok(json!([]))
+        }
+        ("PUT", ["users", uid, what @ ("enable" | "disable")]) => {
+            confirmed(who)?;
+            if *uid == who.uid || exists(stand, uid).await.is_err() {
+                return Err(Refusal::With(101, ""));
+            }
             let mut tx = stand.db.write().await?;
             let value = if *what == "enable" { "true" } else { "false" };
             db::set_preference(&mut tx, uid, "core", "enabled", value).await?;
@@ -126,6 +177,30 @@ async fn exists(stand: &StandIn, uid: &str) -> Result<(), Refusal> {
     found.map(|_| ()).ok_or(Refusal::With(404, "User does not exist"))
 }
 
+/// The groups that an account leads as sub-admin.
+async fn led_by(stand: &StandIn, uid: &str) -> Result<Vec<String>, Refusal> {
+    let rows: Vec<(String,)> =
+        sqlx::query_as("SELECT gid FROM oc_group_admin WHERE uid = ? ORDER BY gid")
+            .bind(uid)
+            .fetch_all(&stand.db.read)
+            .await?;
+    Ok(rows.into_iter().map(|(gid,)| gid).collect())
+}
+
+/// Whether an account is sub-admin of a group of another, which is no admin.
+async fn leads(stand: &StandIn, leader: &str, uid: &str) -> Result<bool, Refusal> {
+    let found: Option<(i64,)> = sqlx::query_as(
+        "SELECT 1 FROM oc_group_admin a JOIN oc_group_user u ON u.gid = a.gid
+         WHERE a.uid = ?1 AND u.uid = ?2 AND NOT EXISTS
+           (SELECT 1 FROM oc_group_user x WHERE x.uid = ?2 AND x.gid = 'admin')",
+    )
+    .bind(leader)
+    .bind(uid)
+    .fetch_optional(&stand.db.read)
+    .await?;
+    Ok(found.is_some())
+}
+
 async fn groups_of(stand: &StandIn, uid: &str) -> Result<Vec<String>, Refusal> {
     let rows: Vec<(String,)> =
         sqlx::query_as("SELECT gid FROM oc_group_user WHERE uid = ? ORDER BY gid")
@@ -173,7 +248,7 @@ async fn details(stand: &StandIn, uid: &str, admin: bool) -> Outcome {
     let mut data = json!({
         "enabled": enabled.as_deref() != Some("false"), "id": uid,
         "firstLoginTimestamp": began, "lastLoginTimestamp": seen, "lastLogin": seen * 1000,
-        "backend": "Database", "subadmin": [], "quota": quota, "manager": "", "email": mail,
+        "backend": "Database", "subadmin": led_by(stand, uid).await?, "quota": quota, "manager": "", "email": mail,
         "additional_mail": [], "displayname": display, "display-name": display, "phone": "",
         "address": "", "website": "", "twitter": "", "organisation": "", "role": "",
         "headline": "", "biography": "", "profile_enabled": "1",

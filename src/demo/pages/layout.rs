@@ -55,10 +55,21 @@ pub(super) fn render(
     session: &Session,
     who: Option<&Identity>,
 ) -> Reply {
+    render_with(status, page, session, who, &[])
+}
+
+/// Makes the page with more scripts.
+pub(super) fn render_with(
+    status: StatusCode,
+    page: &Page<'_>,
+    session: &Session,
+    who: Option<&Identity>,
+    scripts: &[&str],
+) -> Reply {
     let (token, nonce) = session.request_token();
     let token = if status == StatusCode::OK { token } else { String::new() };
     let mut html = String::with_capacity(16 << 10);
-    head(&mut html, page, &token, &nonce, who);
+    head(&mut html, page, &token, &nonce, who, scripts);
     match page.layout {
         Layout::User | Layout::Settings => signed_in(&mut html, page, &token, who),
         Layout::Guest => guest(&mut html, page),
@@ -82,7 +93,21 @@ pub(super) fn render(
     reply
 }
 
-fn head(html: &mut String, page: &Page<'_>, token: &str, nonce: &str, who: Option<&Identity>) {
+fn head(
+    html: &mut String,
+    page: &Page<'_>,
+    token: &str,
+    nonce: &str,
+    who: Option<&Identity>,
+    scripts: &[&str],
+) {
+    let mut more = String::new();
+    for script in scripts {
+        let _ = writeln!(
+            more,
+            "\t\t<script nonce=\"{nonce}\" defer src=\"{script}?v={FINGERPRINT}\"></script>"
+        );
+    }
     let user = match (page.layout, who) {
         (Layout::User | Layout::Settings, Some(who)) => format!(
             " data-user=\"{}\" data-user-displayname=\"{}\"",
@@ -105,7 +130,7 @@ fn head(html: &mut String, page: &Page<'_>, token: &str, nonce: &str, who: Optio
          \t\t<link rel=\"icon\" href=\"/core/img/logo.svg\">\n\
          \t\t<link rel=\"stylesheet\" href=\"/core/css/server.css?v={FINGERPRINT}\">\n\
          \t\t<script nonce=\"{nonce}\" type=\"importmap\">\n{{\"imports\":{{}}}}\n</script>\n\
-         \t\t<script nonce=\"{nonce}\" defer src=\"/dist/core-main.js?v={FINGERPRINT}\"></script>\n\
+         \t\t<script nonce=\"{nonce}\" defer src=\"/dist/core-main.js?v={FINGERPRINT}\"></script>\n{more}\
          \t\t<script nonce=\"{nonce}\">\n{}</script>\n\t</head>\n",
         globals(who)
     );
@@ -157,8 +182,9 @@ fn signed_in(html: &mut String, page: &Page<'_>, token: &str, who: Option<&Ident
          \t\t<header id=\"header\">\n\t\t\t<div class=\"header-start\">\n\
          \t\t\t\t<a href=\"/\" aria-label=\"Go to Dashboard\" id=\"nextcloud\"><div class=\"logo logo-icon\"></div></a>\n\
          \t\t\t\t<nav id=\"header-start__appmenu\">{}</nav>\n\t\t\t</div>\n\n\
-         \t\t\t<div class=\"header-end\">\n\t\t\t\t<div id=\"unified-search\"></div>\n\
-         \t\t\t\t<div id=\"notifications\"></div>\n\t\t\t\t<div id=\"contactsmenu\"></div>\n\
+         \t\t\t<div class=\"header-end\">\n\t\t\t\t<div id=\"unified-search\"><button class=\"unified-search-input__button\" aria-label=\"Unified search\">⌕</button></div>\n\
+         \t\t\t\t<div id=\"notifications\"><button class=\"notifications-button\" aria-label=\"Notifications\" aria-expanded=\"false\">🔔</button></div>\n\
+         \t\t\t\t<div id=\"contactsmenu\"><button aria-label=\"Search contacts\" aria-expanded=\"false\">👥</button></div>\n\
          \t\t\t\t<div id=\"user-menu\">{}</div>\n\t\t\t</div>\n\t\t</header>\n\n\
          \t\t<div id=\"content\" class=\"app-{app}\">\n\
          \t\t\t<h1 class=\"hidden-visually\" id=\"page-heading-level-1\">\n\t\t\t\t{title}\t\t\t</h1>\n\
@@ -178,6 +204,7 @@ fn initial_state(app: &str) -> String {
     for (key, value) in [
         ("core-active-app", json!(app)),
         ("core-config", json!({ "version": VERSION })),
+        ("core-user", json!({ "language": "en" })),
         ("core-apps", APPS.iter().map(|(id, name)| json!({ "id": id, "name": name })).collect()),
     ] {
         let value = base64::engine::general_purpose::STANDARD.encode(value.to_string());

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use self::layout::{Layout, Page, render};
+use self::layout::{Layout, Page, render, render_with};
 use super::files::change::Change;
 use super::files::tree::{Entry, View, join, right};
 use super::groupware::overview;
@@ -25,6 +25,7 @@ pub(super) fn asset(path: &str) -> Option<Reply> {
     let (kind, body) = match path {
         "/core/css/server.css" => ("text/css", include_str!("../assets/style.css")),
         "/dist/core-main.js" => ("text/javascript", include_str!("../assets/main.js")),
+        FIRST_RUN => ("text/javascript", include_str!("../assets/first-run.js")),
         "/core/img/logo.svg" | "/core/img/favicon.ico" => {
             ("image/svg+xml", include_str!("../assets/logo.svg"))
         }
@@ -79,11 +80,26 @@ pub(super) async fn handle(
         }
         ("GET" | "HEAD", "/apps/calendar") => calendar(stand, who).await?,
         ("GET" | "HEAD", "/apps/contacts") => contacts(stand, who).await?,
+        ("DELETE", "/apps/firstrunwizard/wizard") => return close_wizard(stand, ask, session),
         ("GET" | "HEAD", "/settings/user") => settings(stand, who).await?,
         ("GET" | "HEAD", "/settings/users") if who.admin => users(stand).await?,
         _ => return Ok(not_found(session, Some(who))),
     };
-    Ok(render(StatusCode::OK, &page, session, Some(who)))
+    let wizard = stand.switches.first_run_wizard();
+    let scripts: &[&str] = if wizard { &[FIRST_RUN] } else { &[] };
+    Ok(render_with(StatusCode::OK, &page, session, Some(who), scripts))
+}
+
+/// The script that opens the first-run wizard.
+const FIRST_RUN: &str = "/apps/firstrunwizard/js/firstrunwizard-activate.mjs";
+
+/// Closing the first-run wizard: it does not come again.
+fn close_wizard(stand: &StandIn, ask: &Ask, session: &Session) -> Result<Reply, Fault> {
+    if !super::identity::passes_csrf(ask, Some(session)) {
+        return Err(Fault::Refused(StatusCode::PRECONDITION_FAILED, "CSRF check failed"));
+    }
+    stand.set_first_run_wizard(false);
+    Ok(answer::json(StatusCode::OK, &serde_json::json!([])))
 }
 
 fn not_found(session: &Session, who: Option<&Identity>) -> Reply {
@@ -181,7 +197,7 @@ async fn dashboard(stand: &StandIn, who: &Identity) -> Result<Page<'static>, Fau
         "<div id=\"app-dashboard\"><h2>Hello, {}</h2><div class=\"panels\">\
          <div class=\"panel\" data-id=\"recommendations\"><h3>Recent files</h3><ul>{files}</ul></div>\
          <div class=\"panel\" data-id=\"calendar\"><h3>Upcoming events</h3><ul>{events}</ul></div>\
-         </div></div>",
+         </div><div class=\"footer\"><button class=\"edit-panels\">Customize</button></div></div>",
         escape(&who.display)
     );
     Ok(user_page("dashboard", "Dashboard", String::new(), content))
@@ -247,12 +263,39 @@ async fn files_page(
     let content = format!(
         "<div class=\"files-list\" data-cy-files-list><div class=\"toolbar\">\
          <nav class=\"breadcrumb\" data-cy-files-content-breadcrumbs>{}</nav>{new}</div>\
-         <table class=\"files-list__table\"><thead><tr><th>Name</th><th>Size</th><th class=\"optional\">Modified</th><th class=\"optional\">Owner</th></tr></thead>\
+         <div class=\"files-list__filters\" data-cy-files-filters><button>Type</button> <button>Modified</button></div>\
+         <table class=\"files-list__table\"><thead><tr><th>Name</th><th>Size</th><th class=\"optional\">Modified</th><th class=\"optional\">Owner</th><th></th></tr></thead>\
          <tbody>{rows}</tbody></table></div>",
         breadcrumbs(dir)
     );
-    let navigation = "<ul><li class=\"active\" data-cy-files-navigation-item=\"files\"><a href=\"/apps/files/\">All files</a></li></ul>";
-    Ok(user_page("files", "Files", navigation.to_owned(), content))
+    let used = super::files::quota::used(stand, &who.uid).await?;
+    let used = readable(i64::try_from(used).unwrap_or(i64::MAX));
+    let navigation = files_navigation(&used);
+    Ok(user_page("files", "Files", navigation, content))
+}
+
+fn files_navigation(used: &str) -> String {
+    let views = [
+        ("files", "All files"),
+        ("personal", "Personal files"),
+        ("recent", "Recent"),
+        ("favorites", "Favorites"),
+        ("shareoverview", "Shares"),
+        ("tags", "Tags"),
+        ("trashbin", "Deleted files"),
+    ];
+    let item = |(id, name): &(&str, &str)| {
+        let active = if *id == "files" { " class=\"active\"" } else { "" };
+        format!(
+            "<li{active} data-cy-files-navigation-item=\"{id}\"><a href=\"/apps/files/{id}\">{name}</a></li>"
+        )
+    };
+    let list: String = views.iter().map(item).collect();
+    format!(
+        "<ul data-cy-files-navigation>{list}</ul><ul class=\"app-navigation-entry__settings\">\
+         <li data-cy-files-navigation-settings-quota><span>{used} used</span></li>\
+         <li data-cy-files-navigation-settings-button><button>Files settings</button></li></ul>"
+    )
 }
 
 fn push_row(rows: &mut String, who: &Identity, entry: &Entry) {
@@ -262,7 +305,8 @@ fn push_row(rows: &mut String, who: &Identity, entry: &Entry) {
     let _ = write!(
         rows,
         "<tr data-cy-files-list-row data-cy-files-list-row-fileid=\"{}\" data-cy-files-list-row-name=\"{name}\">\
-         <td><span class=\"{icon}\"></span><a href=\"{}\">{name}</a></td><td>{}</td><td class=\"optional\">{}</td><td class=\"optional\">{owner}</td></tr>",
+         <td><span class=\"{icon}\"></span><a href=\"{}\">{name}</a></td><td>{}</td><td class=\"optional\">{}</td><td class=\"optional\">{owner}</td>\
+         <td data-cy-files-list-row-actions><button aria-label=\"Actions\" aria-haspopup=\"menu\" aria-expanded=\"false\">⋯</button></td></tr>",
         entry.node.id,
         link(who, entry),
         readable(entry.node.size),
@@ -338,7 +382,12 @@ async fn calendar(stand: &StandIn, who: &Identity) -> Result<Page<'static>, Faul
         .map(|name| format!("<li><a href=\"/apps/calendar/\">{}</a></li>", escape(name)))
         .collect();
     let navigation = format!(
-        "<div class=\"app-navigation-header\"><span class=\"app-navigation-caption\">Calendars</span></div><ul>{list}</ul>"
+        "<div class=\"app-navigation-header\"><button class=\"new-event\">New event</button> \
+         <button class=\"today\">Today</button> <span class=\"datepicker-button-section\">\
+         <button class=\"datepicker-button-section__previous\">‹</button>\
+         <button class=\"datepicker-button-section__next\">›</button></span></div>\
+         <ul>{list}<li class=\"app-navigation-entry-new-calendar\"><button>New calendar</button></li></ul>\
+         <div class=\"navigation-calendar-settings\"><button>Calendar settings</button></div>"
     );
     Ok(user_page("calendar", "Calendar", navigation, content))
 }
@@ -357,7 +406,10 @@ async fn contacts(stand: &StandIn, who: &Identity) -> Result<Page<'static>, Faul
     let content = format!(
         "<table><thead><tr><th>Name</th><th>Email</th><th class=\"optional\">Address book</th></tr></thead><tbody>{rows}</tbody></table>"
     );
-    let navigation = "<ul><li id=\"everyone\" class=\"active\"><a href=\"/apps/contacts/\">All contacts</a></li></ul>";
+    let navigation = "<div class=\"import-and-new-contact-buttons\"><button>New contact</button> <button>Import</button></div>\
+        <ul><li id=\"everyone\" class=\"active\"><a href=\"/apps/contacts/\">All contacts</a></li>\
+        <li id=\"newgroup\"><button>New group</button></li><li id=\"newcircle\"><button>New team</button></li></ul>\
+        <div class=\"contacts-settings\"><button>Contacts settings</button></div>";
     Ok(user_page("contacts", "Contacts", navigation.to_owned(), content))
 }
 

@@ -3,31 +3,47 @@
 
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http::StatusCode;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use tokio_util::io::ReaderStream;
 
 use super::layout::{Layout, Page, render};
-use crate::demo::StandIn;
 use crate::demo::files::change::{file_name, on_disk};
 use crate::demo::files::tree::{self, Node};
-use crate::demo::http::{Ask, Fault, Reply, set};
-use crate::demo::identity::Session;
+use crate::demo::http::{Ask, Fault, Reply, add, multistatus, redirect, set};
+use crate::demo::identity::{Session, password_matches};
 use crate::demo::ocs::link;
-use crate::demo::xml::{encode_path, escape};
+use crate::demo::xml::{DAV, Multistatus, OC, Wanted, encode_path, escape, name};
+use crate::demo::{StandIn, mint};
 
 /// `/s/TOKEN` and what is below it.
 pub(super) async fn page(
     stand: &StandIn,
-    ask: &Ask,
+    ask: &mut Ask,
     session: &Session,
     rest: &str,
 ) -> Result<Reply, Fault> {
     let (token, action) = rest.split_once('/').unwrap_or((rest, ""));
-    let Some((_, root)) = link(stand, token).await? else {
+    let Some((share, root)) = link(stand, token).await? else {
         return Ok(super::not_found(session, None));
     };
+    if let Some(hash) = &share.password {
+        let known = ask.cookie(COOKIE) == Some(proof(stand, token, hash).as_str());
+        match (known, action, ask.method()) {
+            (true, ..) => {}
+            (false, "authenticate/showShare", "POST") => {
+                return try_password(stand, ask, session, token, hash).await;
+            }
+            (false, "authenticate/showShare", _) => return Ok(ask_password(session, "")),
+            _ => {
+                let to = format!("{}/s/{token}/authenticate/showShare", ask.base);
+                return Ok(redirect(StatusCode::SEE_OTHER, &to));
+            }
+        }
+    }
     let wanted = ask.query("path").unwrap_or_default();
     let inside = ask.query("files").map(|file| format!("{wanted}/{file}"));
     let name = inside.unwrap_or(wanted);
@@ -39,15 +55,107 @@ pub(super) async fn page(
     }
 }
 
-/// `/public.php/dav/files/TOKEN/…`: downloads only.
-pub(super) async fn dav(stand: &StandIn, ask: &Ask, rest: &str) -> Result<Reply, Fault> {
+/// Says that a browser knows a link's password.
+const COOKIE: &str = "passeur_demo_link";
+
+fn proof(stand: &StandIn, token: &str, hash: &str) -> String {
+    mint::sha256_hex(format!("{token}{hash}{}", stand.secret).as_bytes())
+}
+
+fn ask_password(session: &Session, warning: &str) -> Reply {
+    let (token, _) = session.request_token();
+    let content = format!(
+        "<form method=\"post\" action=\"\"><p class=\"warning\">{warning}</p>\
+         <input type=\"hidden\" name=\"requesttoken\" value=\"{token}\">\
+         <label for=\"password\">Password</label>\
+         <input id=\"password\" type=\"password\" name=\"password\" required>\
+         <input type=\"submit\" value=\"Submit\"></form>"
+    );
+    let page = Page {
+        layout: Layout::Guest,
+        app: "core",
+        title: "Password",
+        navigation: String::new(),
+        content,
+    };
+    render(StatusCode::OK, &page, session, None)
+}
+
+async fn try_password(
+    stand: &StandIn,
+    ask: &mut Ask,
+    session: &Session,
+    token: &str,
+    hash: &str,
+) -> Result<Reply, Fault> {
+    let base = ask.base.clone();
+    let fields = ask.fields().await?;
+    let right = password_matches(fields.get("password").unwrap_or_default(), hash);
+    if !right || !fields.get("requesttoken").is_some_and(|token| session.accepts(token)) {
+        stand.switches.refuse();
+        return Ok(ask_password(session, "The password is wrong or expired. Try again."));
+    }
+    let mut reply = redirect(StatusCode::SEE_OTHER, &format!("{base}/s/{token}"));
+    let proof = proof(stand, token, hash);
+    add(
+        &mut reply,
+        "set-cookie",
+        &format!("{COOKIE}={proof}; path=/s/{token}; HttpOnly; SameSite=Lax"),
+    );
+    Ok(reply)
+}
+
+/// `/public.php/dav/files/TOKEN/…`: looking and downloading.
+pub(super) async fn dav(stand: &StandIn, ask: &mut Ask, rest: &str) -> Result<Reply, Fault> {
     let (token, name) = rest.split_once('/').unwrap_or((rest, ""));
-    let (_, root) = link(stand, token).await?.ok_or(Fault::NOT_FOUND)?;
+    let (share, root) = link(stand, token).await?.ok_or(Fault::NOT_FOUND)?;
+    if let Some(hash) = &share.password {
+        let given = ask.header("authorization").and_then(|value| value.strip_prefix("Basic "));
+        let given = given.and_then(|value| BASE64.decode(value).ok());
+        let given = given.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+        let password = given.split_once(':').map_or("", |(_, password)| password);
+        if !password_matches(password, hash) {
+            stand.switches.refuse();
+            return Err(Fault::Refused(StatusCode::UNAUTHORIZED, "Cannot authenticate"));
+        }
+    }
     let node = below(stand, &root, name).await?.ok_or(Fault::NOT_FOUND)?;
     match ask.method() {
         "GET" | "HEAD" if !node.is_folder() => send(stand, ask, &node).await,
-        _ => Err(Fault::Refused(StatusCode::METHOD_NOT_ALLOWED, "only downloads")),
+        "PROPFIND" => {
+            let body = ask.read(1 << 20).await?;
+            let wanted = Wanted::from_body(&body).ok_or(Fault::BAD_REQUEST)?;
+            let mut nodes = vec![node.clone()];
+            if node.is_folder() && ask.header("depth") != Some("0") {
+                nodes.extend(tree::nodes_in(&stand.db.read, node.id).await?);
+            }
+            Ok(look(&format!("/public.php/dav/files/{token}"), &root, &nodes, &wanted))
+        }
+        _ => Err(Fault::Refused(StatusCode::METHOD_NOT_ALLOWED, "only looking and downloads")),
     }
+}
+
+fn look(base: &str, root: &Node, nodes: &[Node], wanted: &Wanted) -> Reply {
+    let mut out = Multistatus::new();
+    let all = ["getlastmodified", "resourcetype", "getetag"].map(|local| name(DAV, local));
+    for node in nodes {
+        let inside = node.path.get(root.path.len()..).unwrap_or_default();
+        let slash = if node.is_folder() { "/" } else { "" };
+        let href = format!("{base}{}{slash}", encode_path(inside));
+        out.response(&href, wanted, &all, |ns, local| match (ns, local) {
+            (DAV, "resourcetype") => {
+                Some(if node.is_folder() { "<d:collection/>" } else { "" }.to_owned())
+            }
+            (DAV, "getlastmodified") => Some(mint::http_date(node.mtime)),
+            (DAV, "getetag") => Some(format!("&quot;{}&quot;", node.etag)),
+            (DAV, "getcontentlength") if !node.is_folder() => Some(node.size.to_string()),
+            (DAV, "getcontenttype") if !node.is_folder() => Some(node.mime.clone()),
+            (OC, "size") => Some(node.size.to_string()),
+            (OC, "fileid") => Some(node.id.to_string()),
+            _ => None,
+        });
+    }
+    multistatus(out.finish(""))
 }
 
 /// The node at a name below the shared one.

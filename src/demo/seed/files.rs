@@ -4,10 +4,11 @@ use std::io::Write as _;
 
 use sqlx::SqliteConnection;
 
+use crate::demo::StandIn;
 use crate::demo::files::change::{Arrived, Change};
 use crate::demo::files::{mark_favorite, tree};
 use crate::demo::http::Fault;
-use crate::demo::{StandIn, mint};
+use crate::demo::ocs::{New, insert_share};
 
 const FOLDERS: [(&str, &str); 12] = [
     ("alice", "Documents"),
@@ -109,22 +110,7 @@ async fn share(
     (kind, with, permissions): (i64, Option<&str>, i64),
 ) -> Result<(), Fault> {
     let node = node(db, uid, name).await?.ok_or(Fault::NOT_FOUND)?;
-    let target = format!("/{}", node.name);
-    sqlx::query(
-        "INSERT INTO oc_share (share_type, share_with, uid_owner, uid_initiator, item_type,
-           item_source, file_source, file_target, permissions, stime, accepted, token)
-         VALUES (?1, ?2, ?3, ?3, 'folder', ?4, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )
-    .bind(kind)
-    .bind(with)
-    .bind(uid)
-    .bind(node.id)
-    .bind(target)
-    .bind(permissions)
-    .bind(mint::now())
-    .bind(i64::from(kind == 0))
-    .bind((kind == 3).then(|| mint::token(15)))
-    .execute(db)
-    .await?;
+    let new = New { kind, with, by: uid, target: format!("/{}", node.name), permissions };
+    insert_share(db, &node, &new).await?;
     Ok(())
 }

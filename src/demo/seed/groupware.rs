@@ -18,7 +18,14 @@ pub(super) async fn fill(stand: &StandIn, db: &mut SqliteConnection) -> Result<(
             ("personal", "Personal", "#00679e"),
             ("contact_birthdays", "Contact birthdays", "#E9D859"),
         ] {
-            let new = New { owner, uri, display, color: Some(color), components: "VEVENT" };
+            let new = New {
+                owner,
+                uri,
+                display,
+                color: Some(color),
+                components: "VEVENT",
+                ..New::default()
+            };
             write::create(db, Kind::Calendar, &new).await?;
         }
         let new = New { owner, uri: "contacts", display: "Contacts", ..New::default() };
@@ -30,6 +37,7 @@ pub(super) async fn fill(stand: &StandIn, db: &mut SqliteConnection) -> Result<(
         display: "Agenda de l'asso",
         color: Some("#00679e"),
         components: EVENTS,
+        ..New::default()
     };
     let asso = write::create(db, Kind::Calendar, &asso).await?;
     let membres = New { owner: "alice", uri: "membres", display: "Membres", ..New::default() };

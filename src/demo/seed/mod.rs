@@ -7,6 +7,7 @@
 
 mod files;
 mod groupware;
+mod scale;
 
 use std::path::Path;
 use std::sync::Arc;

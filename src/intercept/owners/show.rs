@@ -16,7 +16,7 @@ pub struct Show;
 
 impl Rule for Show {
     fn wants(&self, exchange: &Exchange) -> bool {
-        exchange.site.owners.is_some()
+        exchange.site.shows_owners()
             && matches!(exchange.kind, Kind::Files | Kind::Calendars | Kind::Contacts | Kind::Sync)
             && matches!(
                 exchange.request.method().as_str(),
@@ -25,7 +25,7 @@ impl Rule for Show {
     }
 
     async fn carry<S: Inner>(self, mut exchange: Box<Exchange>, mut inner: S) -> Answer {
-        let Some(rules) = exchange.site.owners.clone() else { return inner.call(exchange).await };
+        let Some(rules) = exchange.site.owners() else { return inner.call(exchange).await };
         let metrics = Arc::clone(&exchange.site.metrics);
         // Nextcloud compresses whenever it sees "gzip" here, even with `q=0` (A32).
         let plain = HeaderValue::from_static("identity");

@@ -1,0 +1,1 @@
+//! Passeur as an external app of an instance (AppAPI).

@@ -1,0 +1,256 @@
+//! What holds for both engines. SQLite always; PostgreSQL where `PASSEUR_TEST_POSTGRES` is the URL
+//! of a database whose schemas may be made and dropped (`tests/peers` starts one).
+
+use futures_util::TryStreamExt;
+use secrecy::ExposeSecret;
+use serde_json::json;
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
+
+use super::*;
+
+/// Runs a test on every engine there is.
+async fn each<F: Future<Output = ()>>(test: impl Fn(Location, Keys) -> F) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = || Keys::at(&folder.path().join("key")).expect("keys");
+    test(Location::Sqlite(folder.path().join("store.db")), keys()).await;
+    let Ok(url) = std::env::var("PASSEUR_TEST_POSTGRES") else {
+        eprintln!("skipped on PostgreSQL: PASSEUR_TEST_POSTGRES is not set");
+        return;
+    };
+    let schema = format!("test_{}", uuid::Uuid::now_v7().simple());
+    let mut connection = PgConnection::connect(&url).await.expect("PostgreSQL");
+    let run = |sql: String| sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
+    run(format!("CREATE SCHEMA {schema}")).execute(&mut connection).await.expect("a schema");
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let scoped = format!("{url}{separator}options=-csearch_path%3D{schema}");
+    test(Location::Postgres(scoped.into()), keys()).await;
+    let drop = run(format!("DROP SCHEMA {schema} CASCADE"));
+    drop.execute(&mut connection).await.expect("no schema");
+}
+
+async fn open(location: &Location, keys: Keys) -> Store {
+    Store::open(location, keys).await.expect("a store")
+}
+
+/// The tables as the database describes them, for comparison.
+async fn schema(store: &Store) -> Vec<String> {
+    let rows: Vec<(String,)> = match &store.engine {
+        Engine::Sqlite { readers, .. } => {
+            sqlx::query_as("SELECT name || ' ' || coalesce(sql, '') FROM sqlite_master ORDER BY 1")
+                .fetch_all(readers)
+                .await
+        }
+        Engine::Postgres(pool) => {
+            sqlx::query_as(
+                "SELECT table_name || ' ' || column_name || ' ' || data_type || ' ' || is_nullable \
+                 FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY 1",
+            )
+            .fetch_all(pool)
+            .await
+        }
+    }
+    .expect("a schema");
+    rows.into_iter().map(|(row,)| row).collect()
+}
+
+#[tokio::test]
+async fn every_earlier_version_is_brought_to_this_one() {
+    let versions: Vec<i64> = migrations::sqlite().iter().map(|step| step.version).collect();
+    let same: Vec<i64> = migrations::postgres().iter().map(|step| step.version).collect();
+    assert_eq!(versions, same, "both engines have the same steps");
+    for version in versions {
+        each(|location, keys| async move {
+            let engine = match &location {
+                Location::Sqlite(path) => {
+                    let _ = std::fs::remove_file(path);
+                    sqlite(path).await.expect("a database")
+                }
+                Location::Postgres(url) => postgres(url).await.expect("a database"),
+            };
+            match &engine {
+                Engine::Sqlite { writer, .. } => {
+                    migrations::sqlite().run_to(version, writer).await.expect("steps");
+                }
+                Engine::Postgres(pool) => {
+                    migrations::postgres().run_to(version, pool).await.expect("steps");
+                }
+            }
+            let before = Store { engine, keys: Arc::new(keys) };
+            let entry = Entry { action: "kept".to_owned(), ..Entry::default() };
+            before.audit(&entry).await.expect("an entry");
+            let keys = Keys::read(&"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".into());
+            let upgraded = open(&location, keys.expect("keys")).await;
+            assert_eq!(upgraded.verify_audit().await.expect("a log"), 1);
+            let upgraded = schema(&upgraded).await;
+            before.close().await;
+            if let Location::Sqlite(path) = &location {
+                let fresh = path.with_file_name(format!("fresh{version}.db"));
+                let keys = Keys::at(&path.with_file_name("key")).expect("keys");
+                assert_eq!(upgraded, schema(&open(&Location::Sqlite(fresh), keys).await).await);
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_left_alone() {
+    each(|location, keys| async move {
+        let store = open(&location, keys).await;
+        on!(store.engine, writer => |pool| {
+            sqlx::query(
+                "INSERT INTO _sqlx_migrations \
+                 (version, description, success, checksum, execution_time) \
+                 VALUES (9999, 'from the future', true, $1, 0)",
+            )
+            .bind(vec![0_u8])
+            .execute(pool)
+            .await
+            .map(drop)
+        })
+        .expect("a row");
+        store.close().await;
+        let keys = Keys::read(&"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".into());
+        let opened = Store::open(&location, keys.expect("keys")).await;
+        assert!(matches!(opened, Err(Error::Migrate(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tokens_open_until_they_end() {
+    each(|location, keys| async move {
+        let store = open(&location, keys).await;
+        let scopes = ["read".to_owned(), "site:demo".to_owned()];
+        let new = NewToken { name: "ci", scopes: &scopes, created_by: "me", expires_at: None };
+        let (token, secret) = store.create_token(&new).await.expect("a token");
+        let found = store.token(&secret).await.expect("a look").expect("a token");
+        assert_eq!((found.id.as_str(), &found.scopes[..]), (token.id.as_str(), &scopes[..]));
+        assert!(store.tokens().await.expect("tokens")[0].used_at.is_some());
+        for wrong in ["", "passeur_", &secret.expose_secret()[..20], "other"] {
+            assert!(store.token(&wrong.into()).await.expect("a look").is_none(), "{wrong}");
+        }
+        assert!(store.revoke_token(&token.id).await.expect("revoked"));
+        assert!(!store.revoke_token(&token.id).await.expect("no more"));
+        assert!(store.token(&secret).await.expect("a look").is_none());
+        let ended = NewToken { expires_at: Some(now() - 1), ..new };
+        let (_, secret) = store.create_token(&ended).await.expect("a token");
+        assert!(store.token(&secret).await.expect("a look").is_none());
+        if let Location::Sqlite(path) = &location {
+            store.close().await;
+            let bytes = std::fs::read(path).expect("a file");
+            let secret = secret.expose_secret().as_bytes();
+            assert!(memchr::memmem::find(&bytes, secret).is_none(), "no token at rest");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_audit_log_shows_what_was_changed_in_it() {
+    each(|location, keys| async move {
+        let store = open(&location, keys).await;
+        let entry = |action: &str, site: &str| Entry {
+            who: "token ci\nforged".to_owned(),
+            action: action.to_owned(),
+            site: site.to_owned(),
+            detail: json!({"plan": "abc"}),
+            ..Entry::default()
+        };
+        let writes = (0..20).map(|number| {
+            let (store, site) = (store.clone(), if number % 2 == 0 { "a" } else { "b" });
+            let entry = entry(&format!("do {number}"), site);
+            async move { store.audit(&entry).await }
+        });
+        let numbers = futures_util::future::try_join_all(writes).await.expect("entries");
+        let mut sorted = numbers.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (1..=20).collect::<Vec<_>>(), "no gap, no double");
+        assert_eq!(store.verify_audit().await.expect("a whole log"), 20);
+        let of_a = Filter { site: Some("a".to_owned()), limit: Some(3), ..Filter::default() };
+        let found: Vec<Written> = store.audit_entries(of_a).try_collect().await.expect("entries");
+        assert_eq!(found.len(), 3);
+        assert!(found.iter().all(|entry| entry.site == "a" && entry.detail["plan"] == "abc"));
+        let change = "UPDATE audit SET who = 'me' WHERE seq = 7";
+        let refused = on!(store.engine, writer => |pool| {
+            sqlx::query(change).execute(pool).await.map(drop)
+        });
+        assert!(refused.is_err(), "append-only");
+        let disarm = match store.engine {
+            Engine::Sqlite { .. } => "DROP TRIGGER audit_keeps_rows",
+            Engine::Postgres(_) => "DROP TRIGGER audit_keeps_all ON audit",
+        };
+        for statement in [disarm, change] {
+            on!(store.engine, writer => |pool| {
+                sqlx::query(statement).execute(pool).await.map(drop)
+            })
+            .expect("a change behind our back");
+        }
+        assert!(matches!(store.verify_audit().await, Err(Error::AuditBroken(7))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lease_has_one_holder_and_a_growing_number() {
+    each(|location, keys| async move {
+        let store = open(&location, keys).await;
+        let take = |owner: &'static str, time| {
+            let store = store.clone();
+            async move { store.take_lease("job/1", owner, time).await.expect("an answer") }
+        };
+        let minute = Duration::from_secs(60);
+        let first = take("one", minute).await.expect("a lease");
+        assert!(take("two", minute).await.is_none());
+        store.renew_lease(&first, Duration::ZERO).await.expect("renewed");
+        let second = take("two", minute).await.expect("a lease");
+        assert!(second.fence > first.fence);
+        let late = store.renew_lease(&first, minute).await;
+        assert!(matches!(late, Err(Error::LeaseLost(name)) if name == "job/1"));
+        store.release_lease(&second).await.expect("released");
+        assert!(take("one", minute).await.is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_repeated_request_gets_the_first_answer() {
+    each(|location, keys| async move {
+        let store = open(&location, keys).await;
+        let begin = |request: &'static str| {
+            let store = store.clone();
+            async move { store.begin_once("ci", "key", request.as_bytes()).await.expect("a look") }
+        };
+        assert_eq!(begin("a").await, Repeated::New);
+        assert_eq!(begin("a").await, Repeated::Begun);
+        assert_eq!(begin("b").await, Repeated::Other);
+        store.end_once("ci", "key", 202, "{}").await.expect("an end");
+        assert_eq!(begin("a").await, Repeated::Answered(202, "{}".to_owned()));
+        store.forget_once("ci", "key").await.expect("forgotten");
+        assert_eq!(begin("b").await, Repeated::New);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn shown_owners_are_kept_until_they_end() {
+    each(|location, keys| async move {
+        let store = open(&location, keys).await;
+        let rule = |name: &str, until| ShownOwner {
+            site: "demo".to_owned(),
+            name: name.to_owned(),
+            from: "alice".to_owned(),
+            to: "bob".to_owned(),
+            display_name: "Bob".to_owned(),
+            until,
+        };
+        store.keep_owner(&rule("1", Some(now() - 1))).await.expect("kept");
+        assert!(store.owners().await.expect("rules").is_empty());
+        store.keep_owner(&rule("1", None)).await.expect("kept again");
+        assert_eq!(store.owners().await.expect("rules"), [rule("1", None)]);
+        store.drop_owner("demo", "1").await.expect("dropped");
+        assert!(store.owners().await.expect("rules").is_empty());
+    })
+    .await;
+}

@@ -1,0 +1,213 @@
+//! Effects: the single things that a transfer does at an instance, each with its way back.
+//!
+//! An effect holds all it needs, as data, because the journal keeps it. Doing it twice is as good
+//! as once (`again` says that it may have been done), and [`Effect::revert`] puts back what it did,
+//! also where it is not known whether it was done at all.
+
+mod collections;
+mod content;
+mod files;
+mod print;
+mod shares;
+
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use super::model::{Kind, ShareOutcome};
+use super::site::{Who, World};
+
+pub(crate) use collections::{Looks, collection};
+pub(crate) use content::{Copied, Source};
+pub(crate) use print::{Over, Print};
+pub(crate) use shares::ShareRecord;
+
+/// One thing that a transfer does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub(crate) enum Effect {
+    /// Looks at what is below a path, or in a collection, to compare it later.
+    Look { who: Who, kind: Kind, path: String, over: Over },
+    /// Looks at the shares that an account made.
+    NoteShares { who: Who },
+    /// Makes a folder; one that is there is as good only if `shared`.
+    MakeFolder { who: Who, path: String, may_exist: bool },
+    /// Removes a folder that a transfer made, which must be empty.
+    RemoveFolder { who: Who, path: String },
+    /// Shares a folder with an account, which may do everything in it.
+    ShareFolder { owner: String, path: String, with: String },
+    /// Ends such a share.
+    UnshareFolder { owner: String, path: String, with: String },
+    /// Ends a share from the source to the recipient: files cannot be shared with their owner.
+    DropShare { record: ShareRecord, owner: String },
+    /// Moves a file or folder.
+    Move { who: Who, from: String, to: String, file_id: Option<u64> },
+    /// Sees to it that a share of a moved node is the new owner's.
+    SettleShare { record: ShareRecord, from: String, to: String, path: String, keep: bool },
+    /// Marks files as favourites.
+    Favourites { who: Who, paths: Vec<String> },
+    /// Makes a calendar or an address book.
+    MakeCollection { who: Who, kind: Kind, uri: String, looks: Looks },
+    /// Shares a collection with a principal.
+    ShareCollection { owner: Who, kind: Kind, uri: String, principal: String, write: bool },
+    /// Ends such a share.
+    UnshareCollection { owner: Who, kind: Kind, uri: String, principal: String, write: bool },
+    /// Moves objects from a collection of the source into one that it may write to.
+    MoveObjects { who: Who, kind: Kind, from: String, to: String, names: Vec<String> },
+    /// Makes a public link to a calendar.
+    Publish { owner: Who, uri: String },
+    /// Changes rows of the site's database, in one transaction.
+    Rewrite { record: crate::nextcloud::db::Record },
+    /// Copies files to another account, or another instance.
+    CopyFiles { from: Who, to: Who, files: Vec<Source> },
+    /// Copies objects of a collection likewise.
+    CopyObjects { from: Who, to: Who, kind: Kind, uri: String, into: String, names: Vec<String> },
+}
+
+/// What came of an effect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "came")]
+pub(crate) enum Outcome {
+    /// It is done.
+    Done,
+    /// What was looked at.
+    Looked(Print),
+    /// The shares that there are; none if the account may not be asked.
+    Shares { shares: Option<Vec<ShareRecord>> },
+    /// It was there already, and is not ours.
+    Existed,
+    /// It is shared, and the other account sees it there.
+    Shared { id: String, target: String },
+    /// What became of a share.
+    Settled { outcome: ShareOutcome, id: String, url: Option<String>, note: String },
+    /// The address of a public link.
+    Published { url: Option<String> },
+    /// What was copied.
+    Copied { files: Vec<Copied> },
+    /// Those that were not marked before.
+    Marked { paths: Vec<String> },
+}
+
+// === impl Effect ===
+
+impl Effect {
+    /// Does it. `again`: it may have been done before.
+    pub async fn perform(&self, world: &World, again: bool) -> Result<Outcome, Error> {
+        match self {
+            Effect::Look { who, kind, path, over } => {
+                print::look(world, who, *kind, path, *over).await.map(Outcome::Looked)
+            }
+            Effect::NoteShares { who } => shares::note(world, who).await,
+            Effect::MakeFolder { who, path, may_exist } => {
+                files::make_folder(world, who, path, *may_exist, again).await
+            }
+            Effect::RemoveFolder { who, path } => files::remove_folder(world, who, path).await,
+            Effect::ShareFolder { owner, path, with } => {
+                shares::share_folder(world, owner, path, with).await
+            }
+            Effect::UnshareFolder { owner, path, with } => {
+                shares::unshare_folder(world, owner, path, with).await
+            }
+            Effect::DropShare { record, owner } => shares::drop_share(world, record, owner).await,
+            Effect::Move { who, from, to, file_id } => {
+                files::relocate(world, who, from, to, *file_id).await
+            }
+            Effect::SettleShare { record, from, to, path, keep } => {
+                shares::settle(world, record, from, to, path, (*keep, again)).await
+            }
+            Effect::Favourites { who, paths } => files::favour(world, who, paths).await,
+            Effect::MakeCollection { who, kind, uri, looks } => {
+                collections::make(world, who, *kind, uri, looks, again).await
+            }
+            Effect::ShareCollection { owner, kind, uri, principal, write } => {
+                collections::share(world, owner, *kind, uri, principal, *write).await
+            }
+            Effect::UnshareCollection { owner, kind, uri, principal, .. } => {
+                collections::unshare(world, owner, *kind, uri, principal).await
+            }
+            Effect::MoveObjects { who, kind, from, to, names } => {
+                collections::move_objects(world, who, *kind, (from, to), names).await
+            }
+            Effect::Publish { owner, uri } => collections::publish(world, owner, uri).await,
+            Effect::Rewrite { record } => {
+                let database = world.database().await?;
+                let applied = database.apply(record).await;
+                database.close().await;
+                applied?;
+                Ok(Outcome::Done)
+            }
+            Effect::CopyFiles { from, to, files } => {
+                content::copy_files(world, from, to, files, again).await
+            }
+            Effect::CopyObjects { from, to, kind, uri, into, names } => {
+                content::copy_objects(world, (from, to), *kind, (uri, into), names).await
+            }
+        }
+    }
+
+    /// Puts it back. Without an outcome, it may not have been done.
+    pub async fn revert(&self, world: &World, outcome: Option<&Outcome>) -> Result<(), Error> {
+        match self {
+            Effect::Look { .. } | Effect::NoteShares { .. } => Ok(()),
+            Effect::MakeFolder { who, path, .. } => match outcome {
+                Some(Outcome::Existed) => Ok(()),
+                _ => files::remove_folder(world, who, path).await.map(drop),
+            },
+            Effect::RemoveFolder { who, path } => {
+                files::make_folder(world, who, path, true, true).await.map(drop)
+            }
+            Effect::ShareFolder { owner, path, with } => {
+                shares::unshare_folder(world, owner, path, with).await.map(drop)
+            }
+            Effect::UnshareFolder { owner, path, with } => {
+                shares::share_folder(world, owner, path, with).await.map(drop)
+            }
+            Effect::DropShare { record, owner } => shares::put_back(world, record, owner).await,
+            Effect::Move { who, from, to, file_id } => {
+                files::relocate(world, who, to, from, *file_id).await.map(drop)
+            }
+            Effect::SettleShare { record, from, to, .. } => {
+                shares::unsettle(world, record, from, to, outcome).await
+            }
+            Effect::Favourites { who, .. } => match outcome {
+                Some(Outcome::Marked { paths }) => files::disfavour(world, who, paths).await,
+                _ => Ok(()),
+            },
+            Effect::MakeCollection { who, kind, uri, .. } => {
+                collections::remove(world, who, *kind, uri).await
+            }
+            Effect::ShareCollection { owner, kind, uri, principal, .. } => {
+                collections::unshare(world, owner, *kind, uri, principal).await.map(drop)
+            }
+            Effect::UnshareCollection { owner, kind, uri, principal, write } => {
+                collections::share(world, owner, *kind, uri, principal, *write).await.map(drop)
+            }
+            Effect::MoveObjects { who, kind, from, to, names } => {
+                collections::move_objects(world, who, *kind, (to, from), names).await.map(drop)
+            }
+            Effect::Publish { owner, uri } => collections::unpublish(world, owner, uri).await,
+            Effect::Rewrite { record } => {
+                let database = world.database().await?;
+                let undone = database.undo(record).await;
+                database.close().await;
+                undone?;
+                Ok(())
+            }
+            Effect::CopyFiles { to, files, .. } => {
+                content::remove_copies(world, to, files, outcome).await
+            }
+            // The collection they are in goes with them.
+            Effect::CopyObjects { .. } => Ok(()),
+        }
+    }
+
+    /// Whether nothing changes by it.
+    pub fn only_looks(&self) -> bool {
+        matches!(self, Effect::Look { .. } | Effect::NoteShares { .. })
+    }
+
+    /// Whether it is put back only once everything was moved back: a share can only be the
+    /// source's again where the files are.
+    pub fn reverts_late(&self) -> bool {
+        matches!(self, Effect::SettleShare { .. } | Effect::DropShare { .. })
+    }
+}

@@ -1,0 +1,373 @@
+//! Effects on shares of files.
+//!
+//! A share whose file changes hands over WebDAV keeps its old owner more often than not. It is
+//! looked at as the new owner; where it is not theirs, it is made again with the same rights. No
+//! call here mails anybody; shares by mail and to other instances exist by a message, and end.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Outcome, Who, World};
+use crate::nextcloud::ocs::{Client, NewShare, Share, ShareChange, ShareType};
+use crate::transfer::model::{ShareKind, ShareOutcome};
+
+/// Everything that may be done with a folder: read, update, create, delete, share.
+const ALL: u32 = 31;
+
+/// A share, as far as it can be made again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ShareRecord {
+    pub id: String,
+    /// The number of its kind, as in OCS.
+    pub kind: i64,
+    pub with: String,
+    pub initiator: String,
+    pub owner: String,
+    /// Below the owner's files.
+    pub path: String,
+    pub file_id: i64,
+    pub permissions: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiration: Option<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    #[serde(default)]
+    pub has_password: bool,
+    #[serde(default)]
+    pub hide_download: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<String>,
+}
+
+/// Notes the shares that an account made, and those that others made of its files.
+pub(super) async fn note(world: &World, who: &Who) -> Result<Outcome, Error> {
+    match world.ocs(who)?.shares().await {
+        Ok(shares) => {
+            let shares = shares.iter().map(ShareRecord::from).collect();
+            Ok(Outcome::Shares { shares: Some(shares) })
+        }
+        // A disabled account cannot be asked.
+        Err(error) if error.is_refused() => Ok(Outcome::Shares { shares: None }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Shares a folder read-write with an account, and sees that the account has it.
+pub(super) async fn share_folder(
+    world: &World,
+    owner: &str,
+    path: &str,
+    with: &str,
+) -> Result<Outcome, Error> {
+    let ocs = world.ocs(&Who::here(owner))?;
+    let share = match folder_share(&ocs, path, with).await? {
+        Some(share) => share,
+        None => {
+            let new = NewShare {
+                path,
+                share_type: ShareType::User,
+                share_with: with,
+                permissions: Some(ALL),
+                expiration: None,
+                label: None,
+                note: None,
+                password: None,
+                attributes: None,
+            };
+            ocs.create_share(&new).await?
+        }
+    };
+    let target = share.file_target.unwrap_or_else(|| path.to_owned());
+    let seen = world.dav(&Who::here(with))?;
+    let at = crate::transfer::site::file(with, &target)?;
+    if seen.find(&at, &[crate::nextcloud::properties::FILE_ID]).await?.is_none() {
+        // Where accounts have to accept shares.
+        let as_with = world.ocs(&Who::here(with))?;
+        as_with.accept_share(&share.id).await?;
+    }
+    Ok(Outcome::Shared { id: share.id, target })
+}
+
+/// Ends such a share.
+pub(super) async fn unshare_folder(
+    world: &World,
+    owner: &str,
+    path: &str,
+    with: &str,
+) -> Result<Outcome, Error> {
+    let ocs = world.ocs(&Who::here(owner))?;
+    if let Some(share) = folder_share(&ocs, path, with).await? {
+        ocs.delete_share(&share.id).await?;
+    }
+    Ok(Outcome::Done)
+}
+
+async fn folder_share(ocs: &Client, path: &str, with: &str) -> Result<Option<Share>, Error> {
+    let shares = match ocs.shares_of(path).await {
+        Err(error) if error.is_not_found() => return Ok(None),
+        shares => shares?,
+    };
+    Ok(shares.into_iter().find(|share| {
+        share.share_type == ShareType::User && share.share_with.as_deref() == Some(with)
+    }))
+}
+
+/// Ends a share to the recipient: as its owner, or, where that account is disabled, as who has it.
+pub(super) async fn drop_share(
+    world: &World,
+    record: &ShareRecord,
+    owner: &str,
+) -> Result<Outcome, Error> {
+    match world.ocs(&Who::here(owner))?.delete_share(&record.id).await {
+        Err(error) if error.is_refused() => {
+            world.ocs(&Who::here(&record.with))?.delete_share(&record.id).await?;
+        }
+        done => done?,
+    }
+    Ok(Outcome::Done)
+}
+
+/// Makes a share that was ended again.
+pub(super) async fn put_back(
+    world: &World,
+    record: &ShareRecord,
+    owner: &str,
+) -> Result<(), Error> {
+    let ocs = world.ocs(&Who::here(owner))?;
+    if twin(&ocs, record, &record.path, "").await?.is_none() {
+        make(&ocs, record, &record.path).await?;
+    }
+    Ok(())
+}
+
+/// Sees to it that a share of what is now `to`'s at `path` is `to`'s, too, or ends it.
+pub(super) async fn settle(
+    world: &World,
+    record: &ShareRecord,
+    from: &str,
+    to: &str,
+    path: &str,
+    (keep, again): (bool, bool),
+) -> Result<Outcome, Error> {
+    let new_owner = world.ocs(&Who::here(to))?;
+    let settled = |outcome, id: String, url, note: &str| Outcome::Settled {
+        outcome,
+        id,
+        url,
+        note: note.to_owned(),
+    };
+    let present = new_owner.share(&record.id).await?;
+    if let (Some(share), true) = (&present, keep)
+        && share.uid_file_owner == to
+    {
+        return Ok(settled(ShareOutcome::Kept, record.id.clone(), share.url.clone(), ""));
+    }
+    if keep
+        && again
+        && let Some(twin) = twin(&new_owner, record, path, &record.id).await?
+    {
+        return Ok(settled(ShareOutcome::Remade, twin.id, twin.url, ""));
+    }
+    let gone = end(world, record, from, to).await?;
+    if !keep {
+        return Ok(settled(ShareOutcome::Lost, String::new(), None, "as was asked for"));
+    }
+    if let Some(why) = cannot_be_made(record) {
+        return Ok(settled(ShareOutcome::Lost, String::new(), None, why));
+    }
+    match make(&new_owner, record, path).await {
+        Ok((share, note)) => Ok(settled(ShareOutcome::Remade, share.id, share.url, &note)),
+        Err(Error::Instance(crate::nextcloud::Error::Ocs { code: 403 | 404, message, .. })) => {
+            let why = match gone {
+                true => message,
+                false => {
+                    "its former owner is disabled, so that the old share is in the way".to_owned()
+                }
+            };
+            Ok(settled(ShareOutcome::Lost, String::new(), None, &why))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The way back, once the file is the source's again.
+pub(super) async fn unsettle(
+    world: &World,
+    record: &ShareRecord,
+    from: &str,
+    to: &str,
+    outcome: Option<&Outcome>,
+) -> Result<(), Error> {
+    let old_owner = world.ocs(&Who::here(from))?;
+    if let Some(Outcome::Settled { outcome: ShareOutcome::Remade, id, .. }) = outcome {
+        world.ocs(&Who::here(to))?.delete_share(id).await?;
+        old_owner.delete_share(id).await?;
+    }
+    if let Some(share) = old_owner.share(&record.id).await? {
+        if share.uid_file_owner == from {
+            return Ok(());
+        }
+        world.ocs(&Who::here(to))?.delete_share(&record.id).await?;
+    }
+    if cannot_be_made(record).is_none()
+        && twin(&old_owner, record, &record.path, "").await?.is_none()
+    {
+        make(&old_owner, record, &record.path).await?;
+    }
+    Ok(())
+}
+
+/// Ends a share, as whoever may. False if nobody could.
+async fn end(world: &World, record: &ShareRecord, from: &str, to: &str) -> Result<bool, Error> {
+    for uid in [from, record.initiator.as_str(), to] {
+        match world.ocs(&Who::here(uid))?.delete_share(&record.id).await {
+            Ok(()) if world.ocs(&Who::here(to))?.share(&record.id).await?.is_none() => {
+                return Ok(true);
+            }
+            Ok(()) => {}
+            Err(error) if error.is_refused() => {}
+            Err(crate::nextcloud::Error::Ocs { code: 403, .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
+}
+
+/// A share of the same thing with the same account, group or label, that is not the same.
+async fn twin(
+    ocs: &Client,
+    record: &ShareRecord,
+    path: &str,
+    not: &str,
+) -> Result<Option<Share>, Error> {
+    let shares = match ocs.shares_of(path).await {
+        Err(error) if error.is_not_found() => return Ok(None),
+        shares => shares?,
+    };
+    Ok(shares.into_iter().find(|share| {
+        let other = ShareRecord::from(share);
+        share.id != not
+            && other.kind == record.kind
+            && other.with == record.with
+            && other.label == record.label
+            && other.permissions == record.permissions
+            && share.uid_owner == share.uid_file_owner
+    }))
+}
+
+fn cannot_be_made(record: &ShareRecord) -> Option<&'static str> {
+    match ShareType::from(record.kind) {
+        ShareType::Mail => Some("a share by mail would be mailed again"),
+        ShareType::Remote | ShareType::RemoteGroup => {
+            Some("a share to another instance would have to be accepted there again")
+        }
+        ShareType::Deck | ShareType::Other(_) => Some("only its app can make it"),
+        _ => None,
+    }
+}
+
+/// Makes a share like the one of the record; says what could not be kept.
+async fn make(ocs: &Client, record: &ShareRecord, path: &str) -> Result<(Share, String), Error> {
+    let is_link = record.kind == 3;
+    let mut notes = Vec::new();
+    // A link that had a password never stands open, not even for a moment.
+    let password = match record.has_password {
+        true => {
+            notes.push(
+                "its password cannot be read: it has a new one that nobody knows, set another",
+            );
+            Some(unknown_password()?)
+        }
+        false => None,
+    };
+    let new = NewShare {
+        path,
+        share_type: ShareType::from(record.kind),
+        share_with: if is_link { "" } else { &record.with },
+        permissions: Some(record.permissions),
+        expiration: record.expiration.as_deref(),
+        label: Some(record.label.as_str()).filter(|label| !label.is_empty()),
+        note: Some(record.note.as_str()).filter(|note| !note.is_empty()),
+        password: password.as_deref(),
+        attributes: record.attributes.as_deref(),
+    };
+    let mut share = ocs.create_share(&new).await?;
+    if is_link && record.hide_download {
+        let change = ShareChange { hide_download: Some(true), ..ShareChange::default() };
+        share = ocs.update_share(&share.id, &change).await?;
+    }
+    if let (true, Some(token)) = (is_link, &record.token) {
+        // 31 and later keep the address, where the admin allows own tokens.
+        let change = ShareChange { token: Some(token), ..ShareChange::default() };
+        match ocs.update_share(&share.id, &change).await {
+            Ok(same) => share = same,
+            Err(crate::nextcloud::Error::Ocs { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((share, notes.join("; ")))
+}
+
+/// Long, and with all kinds of characters, to satisfy policies.
+fn unknown_password() -> Result<String, Error> {
+    let mut bytes = [0; 24];
+    getrandom::fill(&mut bytes)
+        .map_err(|_| Error::Conflict("the system gives no randomness".to_owned()))?;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("Aa1!{hex}"))
+}
+
+// === impl ShareRecord ===
+
+impl ShareRecord {
+    /// With whom.
+    pub fn share_kind(&self) -> ShareKind {
+        match ShareType::from(self.kind) {
+            ShareType::User => ShareKind::User,
+            ShareType::Group => ShareKind::Group,
+            ShareType::Link => ShareKind::Link,
+            ShareType::Mail => ShareKind::Mail,
+            ShareType::Remote | ShareType::RemoteGroup => ShareKind::Remote,
+            ShareType::Team => ShareKind::Team,
+            ShareType::Room => ShareKind::Room,
+            ShareType::Deck | ShareType::Other(_) => ShareKind::Other,
+        }
+    }
+
+    /// Whether it can be made again over OCS.
+    pub fn can_be_made(&self) -> bool {
+        cannot_be_made(self).is_none()
+    }
+}
+
+impl From<&Share> for ShareRecord {
+    fn from(share: &Share) -> Self {
+        let is_link = share.share_type == ShareType::Link;
+        // Links tell what their password hashes to as whom they are shared with.
+        let with = share.share_with.clone().filter(|_| !is_link).unwrap_or_default();
+        let date = share.expiration.as_deref().and_then(|date| date.split(' ').next());
+        Self {
+            id: share.id.clone(),
+            kind: share.share_type.into(),
+            with,
+            initiator: share.uid_owner.clone(),
+            owner: share.uid_file_owner.clone(),
+            path: share.path.clone().unwrap_or_default(),
+            file_id: share.file_source,
+            permissions: share.permissions,
+            token: share.token.clone(),
+            url: share.url.clone(),
+            expiration: date.filter(|date| !date.is_empty()).map(str::to_owned),
+            label: share.label.clone(),
+            note: share.note.clone(),
+            has_password: share.has_password,
+            hide_download: share.hide_download,
+            attributes: share.attributes.clone(),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The ways to hand an item over. Each is a straight run of steps in the [`Journal`]; whatever is
+//! interrupted is run again from the beginning, and picks up where it was.
+
+mod object_move;
+mod rewrite;
+mod server_move;
+mod stream;
+
+pub(crate) use server_move::is_below;
+
+use super::effect::{Effect, Outcome, Over, Print};
+use super::journal::{Journal, Wishes};
+use super::model::{Check, Engine, Item, Plan};
+use super::site::{Who, World};
+use super::{Error, Halt};
+
+/// An item, or the transfer itself, at work.
+pub(crate) struct Task<'a> {
+    pub world: &'a World,
+    pub plan: &'a Plan,
+    pub journal: Journal,
+    pub wishes: &'a Wishes,
+    /// Tells this transfer's helpers from others'.
+    pub tag: &'a str,
+}
+
+/// What came of an item.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Handed {
+    pub check: Check,
+    /// What the plan did not say.
+    pub lost: Vec<String>,
+    /// Where it ended, if not where the plan said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// What has to be there before the first item of an engine.
+pub(crate) async fn prepare(task: &mut Task<'_>) -> Result<(), Error> {
+    for recipient in recipients(task.plan, Engine::ServerMove) {
+        server_move::prepare(task, &recipient).await?;
+    }
+    Ok(())
+}
+
+/// Hands one item over, and compares. `whole` is the journal of the transfer itself.
+pub(crate) async fn hand_over(
+    task: &mut Task<'_>,
+    whole: &Journal,
+    item: &Item,
+) -> Result<Handed, Error> {
+    match item.engine {
+        Engine::ServerMove => server_move::hand_over(task, whole, item).await,
+        Engine::ObjectMove => object_move::hand_over(task, item).await,
+        Engine::Stream => stream::hand_over(task, item).await,
+        Engine::Rewrite => rewrite::hand_over(task, item).await,
+        Engine::Native | Engine::App => {
+            Err(Error::Conflict(format!("{:?} is not there yet", item.engine)))
+        }
+    }
+}
+
+/// What has to go after the last item, however it ended.
+pub(crate) async fn finish(task: &mut Task<'_>) -> Result<(), Error> {
+    for recipient in recipients(task.plan, Engine::ServerMove) {
+        server_move::finish(task, &recipient).await?;
+    }
+    Ok(())
+}
+
+/// Who receives by an engine.
+fn recipients(plan: &Plan, engine: Engine) -> Vec<String> {
+    let by = plan.items.iter().filter(|item| item.engine == engine);
+    let mut all: Vec<String> = by.map(|item| item.recipient.clone()).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+// === impl Task ===
+
+impl<'a> Task<'a> {
+    /// Does a step.
+    pub async fn step(&mut self, step: &str, effect: Effect) -> Result<Outcome, Error> {
+        if self.wishes.halt() == Some(Halt::Pause) && self.journal.begun(step).is_none() {
+            return Err(Error::Halted(Halt::Pause));
+        }
+        self.journal.step(self.world, step, effect).await
+    }
+
+    /// Looks at something; what it looked like is remembered.
+    pub async fn look(
+        &mut self,
+        step: &str,
+        who: Who,
+        item: &Item,
+        path: &str,
+        over: Over,
+    ) -> Result<Print, Error> {
+        let look = Effect::Look { who, kind: item.kind, path: path.to_owned(), over };
+        match self.step(step, look).await? {
+            Outcome::Looked(print) => Ok(print),
+            _ => Err(Error::Conflict("the journal is not of this version".to_owned())),
+        }
+    }
+
+    /// The source.
+    pub fn source(&self) -> Who {
+        Who::here(&self.plan.request.source)
+    }
+}
+
+/// Compares what was with what is.
+fn compare(before: &Print, after: &Print, over: Over) -> Result<Check, Error> {
+    let check = Check {
+        count_before: before.count,
+        count_after: after.count,
+        size_before: before.size,
+        size_after: after.size,
+        digest_before: before.digest.clone(),
+        digest_after: after.digest.clone(),
+        over: match over {
+            Over::Ids => "names, ids, sizes and etags".to_owned(),
+            Over::Names => "names and sizes; bytes by checksum as they went over".to_owned(),
+        },
+    };
+    if before.digest == after.digest && before.count == after.count {
+        return Ok(check);
+    }
+    Err(Error::Mismatch(format!(
+        "{} objects of {} bytes are there where {} of {} were, or they differ",
+        after.count, after.size, before.count, before.size
+    )))
+}

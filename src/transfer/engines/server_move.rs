@@ -1,0 +1,184 @@
+//! Files within one instance, without carrying a byte: the recipient makes a helper folder and
+//! shares it to the source; the source moves its things into it, which makes them the recipient's;
+//! the recipient moves them to where they belong. File ids, etags, versions, tags and comments
+//! stay.
+//!
+//! Between the two moves a thing is in the recipient's home and still within reach of the source:
+//! that is when its shares are settled.
+
+use super::{Handed, Task, compare, rewrite};
+use crate::transfer::Error;
+use crate::transfer::effect::{Effect, Outcome, Over, ShareRecord};
+use crate::transfer::journal::Journal;
+use crate::transfer::model::{Engine, Item, Shares};
+use crate::transfer::site::Who;
+
+/// Drops shares to the recipient, makes the helper folder and shares it.
+pub(super) async fn prepare(task: &mut Task<'_>, recipient: &str) -> Result<(), Error> {
+    let source = task.plan.request.source.clone();
+    let noted = task.step("shares", Effect::NoteShares { who: task.source() }).await?;
+    for record in to_drop(task, recipient, &noted).await? {
+        let step = format!("drop/{}", record.id);
+        task.step(&step, Effect::DropShare { record, owner: source.clone() }).await?;
+    }
+    let path = helper(task.tag);
+    let make =
+        Effect::MakeFolder { who: Who::here(recipient), path: path.clone(), may_exist: false };
+    task.step(&format!("helper/{recipient}"), make).await?;
+    let share = Effect::ShareFolder { owner: recipient.to_owned(), path, with: source };
+    task.step(&format!("share/{recipient}"), share).await?;
+    Ok(())
+}
+
+/// Moves one thing.
+pub(super) async fn hand_over(
+    task: &mut Task<'_>,
+    whole: &Journal,
+    item: &Item,
+) -> Result<Handed, Error> {
+    let (source, recipient) = (task.source(), Who::here(&item.recipient));
+    let mount = match whole.ended(&format!("share/{}", item.recipient)) {
+        Some(Outcome::Shared { target, .. }) => target.trim_end_matches('/').to_owned(),
+        _ => return Err(Error::Conflict("the helper folder is not shared".to_owned())),
+    };
+    let name = item.path.rsplit('/').next().unwrap_or_default();
+    let helped = format!("{}/{name}", helper(task.tag));
+
+    let before = task.look("before", source.clone(), item, &item.path, Over::Ids).await?;
+    folders_above(task, &recipient, &item.destination).await?;
+    let moved = Effect::Move {
+        who: source,
+        from: item.path.clone(),
+        to: format!("{mount}/{name}"),
+        file_id: item.file_id,
+    };
+    task.step("move", moved).await?;
+    let by_database = task.world.site.access.database.is_some()
+        && task.plan.request.shares == Shares::Keep
+        && item.file_id.is_some();
+    if !by_database {
+        let noted = whole.ended("shares").cloned();
+        settle_shares(task, item, &helped, noted.as_ref()).await?;
+    }
+    let placed = Effect::Move {
+        who: recipient.clone(),
+        from: helped,
+        to: item.destination.clone(),
+        file_id: item.file_id,
+    };
+    task.step("place", placed).await?;
+    let mut lost = Vec::new();
+    if let (true, Some(file)) = (by_database, item.file_id) {
+        let was = [item.path.clone(), format!("{mount}/{name}")];
+        lost = rewrite::repair(task, item, file, &was).await?;
+    } else if !before.favourites.is_empty() {
+        let paths = before.favourites.iter().map(|below| join(&item.destination, below));
+        let mark = Effect::Favourites { who: recipient.clone(), paths: paths.collect() };
+        task.step("favourites", mark).await?;
+    }
+    let after = task.look("after", recipient, item, &item.destination, Over::Ids).await?;
+    Ok(Handed { check: compare(&before, &after, Over::Ids)?, lost, to: None })
+}
+
+/// Takes the helper folder away.
+pub(super) async fn finish(task: &mut Task<'_>, recipient: &str) -> Result<(), Error> {
+    let path = helper(task.tag);
+    if task.journal.begun(&format!("helper/{recipient}")).is_none() {
+        return Ok(());
+    }
+    let unshare = Effect::UnshareFolder {
+        owner: recipient.to_owned(),
+        path: path.clone(),
+        with: task.plan.request.source.clone(),
+    };
+    task.step(&format!("unshare/{recipient}"), unshare).await?;
+    let remove = Effect::RemoveFolder { who: Who::here(recipient), path };
+    task.step(&format!("remove/{recipient}"), remove).await?;
+    let look = Effect::NoteShares { who: Who::here(recipient) };
+    task.step(&format!("shares-after/{recipient}"), look).await?;
+    Ok(())
+}
+
+/// Where things stop over, below the recipient's files.
+fn helper(tag: &str) -> String {
+    format!("/.passeur-{tag}")
+}
+
+fn join(path: &str, below: &str) -> String {
+    if below.is_empty() { path.to_owned() } else { format!("{path}/{below}") }
+}
+
+/// Makes the folders above a path that are not there.
+pub(super) async fn folders_above(task: &mut Task<'_>, who: &Who, path: &str) -> Result<(), Error> {
+    let above: Vec<usize> =
+        path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).collect();
+    for at in above {
+        let make =
+            Effect::MakeFolder { who: who.clone(), path: path[..at].to_owned(), may_exist: true };
+        task.step(&format!("folder{}", &path[..at]), make).await?;
+    }
+    Ok(())
+}
+
+/// Shares from the source to the recipient on what is handed over.
+async fn to_drop(
+    task: &Task<'_>,
+    recipient: &str,
+    noted: &Outcome,
+) -> Result<Vec<ShareRecord>, Error> {
+    let source = task.plan.request.source.as_str();
+    let all: Vec<ShareRecord> = match noted {
+        Outcome::Shares { shares: Some(shares) } => shares.clone(),
+        // The source is disabled: whom it shares with can still be asked.
+        _ => {
+            let received = task.world.ocs(&Who::here(recipient))?.shared_with_me().await?;
+            received.iter().map(ShareRecord::from).collect()
+        }
+    };
+    let mut items = task
+        .plan
+        .items
+        .iter()
+        .filter(|item| item.engine == Engine::ServerMove && item.recipient == recipient);
+    let known = matches!(noted, Outcome::Shares { shares: Some(_) });
+    Ok(all
+        .into_iter()
+        .filter(|share| share.kind == 0 && share.with == recipient && share.owner == source)
+        // As the recipient sees it, the path says nothing.
+        .filter(|share| !known || items.any(|item| is_below(&share.path, &item.path)))
+        .collect())
+}
+
+/// Whether a path is another, or below it.
+pub(crate) fn is_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+async fn settle_shares(
+    task: &mut Task<'_>,
+    item: &Item,
+    helped: &str,
+    noted: Option<&Outcome>,
+) -> Result<(), Error> {
+    let Some(Outcome::Shares { shares: Some(shares) }) = noted else { return Ok(()) };
+    let to_keep = task.plan.request.shares;
+    for record in shares.iter().filter(|share| is_below(&share.path, &item.path)) {
+        if record.kind == 0 && record.with == item.recipient {
+            continue;
+        }
+        let keep = match to_keep {
+            Shares::Keep => true,
+            Shares::Drop => false,
+            Shares::Links => record.kind == 3,
+        };
+        let settle = Effect::SettleShare {
+            record: record.clone(),
+            from: task.plan.request.source.clone(),
+            to: item.recipient.clone(),
+            path: format!("{helped}{}", &record.path[item.path.len()..]),
+            keep,
+        };
+        task.step(&format!("share/{}", record.id), settle).await?;
+    }
+    Ok(())
+}

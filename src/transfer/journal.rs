@@ -1,0 +1,230 @@
+//! The journal of a transfer at work: what was about to be done, and what came of it.
+//!
+//! An engine is a straight run of *steps*. Each step is an [`Effect`] with a name that is unique
+//! within its item. Before an effect, a line says what it will be; after it, another what came of
+//! it. A worker that takes over runs the engine from its beginning: steps that ended give their
+//! recorded outcome at once, and one that had begun is done again, which every effect allows.
+//!
+//! So the state after a crash anywhere is the state of an undisturbed run, and undoing needs
+//! nothing but the journal.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use super::effect::{Effect, Outcome};
+use super::site::World;
+use super::{Error, Halt};
+use crate::dav::client::Retry;
+use crate::store::Store;
+use crate::store::transfers::{Claim, Line};
+
+/// How often a step is tried before the transfer waits longer.
+const TRIES: u32 = 4;
+/// The pause after the first failed try; doubled for each other.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long a transfer waits once a step has failed [`TRIES`] times.
+const LONG_PAUSE: Duration = Duration::from_secs(30);
+
+/// Told of every moment at which a process may die; true to die there. Only tests set one.
+pub type Fault = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// What a person wants, as the heartbeat hears it.
+#[derive(Debug, Default)]
+pub(crate) struct Wishes(AtomicU8);
+
+/// What is known of a step.
+#[derive(Clone, Debug)]
+pub(crate) enum Known {
+    Begun(Effect),
+    Ended(Effect, Outcome),
+}
+
+/// The journal of one item, open for writing.
+pub(crate) struct Journal {
+    store: Store,
+    claim: Claim,
+    item: u32,
+    known: HashMap<String, Known>,
+    fault: Option<Fault>,
+}
+
+// === impl Wishes ===
+
+impl Wishes {
+    pub fn set(&self, wish: Option<&str>) {
+        let wish = match wish {
+            Some("pause") => 1,
+            Some("cancel") => 2,
+            _ => 0,
+        };
+        self.0.store(wish, Ordering::Relaxed);
+    }
+
+    pub fn halt(&self) -> Option<Halt> {
+        match self.0.load(Ordering::Relaxed) {
+            1 => Some(Halt::Pause),
+            2 => Some(Halt::Cancel),
+            _ => None,
+        }
+    }
+}
+
+// === impl Journal ===
+
+impl Journal {
+    /// Opens the journal of an item; of the transfer itself, if it is 0.
+    pub async fn open(
+        store: &Store,
+        claim: &Claim,
+        item: u32,
+        fault: Option<&Fault>,
+    ) -> Result<Self, Error> {
+        let lines = store.journal(&claim.id, Some(item)).await?;
+        Ok(Self {
+            store: store.clone(),
+            claim: claim.clone(),
+            item,
+            known: known(&lines)?.into_iter().map(|(_, step, known)| (step, known)).collect(),
+            fault: fault.cloned(),
+        })
+    }
+
+    /// What a step was, if it was begun: it is what it was, whatever it would be now.
+    pub fn begun(&self, step: &str) -> Option<&Effect> {
+        match self.known.get(step)? {
+            Known::Begun(effect) | Known::Ended(effect, _) => Some(effect),
+        }
+    }
+
+    /// What came of a step, if it has ended.
+    pub fn ended(&self, step: &str) -> Option<&Outcome> {
+        match self.known.get(step)? {
+            Known::Begun(_) => None,
+            Known::Ended(_, outcome) => Some(outcome),
+        }
+    }
+
+    /// Does a step, or says what came of it.
+    pub async fn step(
+        &mut self,
+        world: &World,
+        step: &str,
+        effect: Effect,
+    ) -> Result<Outcome, Error> {
+        let (effect, mut again) = match self.known.get(step) {
+            Some(Known::Ended(_, outcome)) => return Ok(outcome.clone()),
+            Some(Known::Begun(effect)) => (effect.clone(), true),
+            None => {
+                self.write(step, "before", &serde_json::to_string(&effect)?).await?;
+                (effect, false)
+            }
+        };
+        let mut pause = PAUSE;
+        let mut tries = 0;
+        let outcome = loop {
+            tries += 1;
+            self.may_die(step, "effect")?;
+            match effect.perform(world, again).boxed().await {
+                Ok(outcome) => break outcome,
+                Err(error) => self.again(error, tries)?,
+            }
+            again = true;
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        };
+        self.may_die(step, "done")?;
+        self.write(step, "after", &serde_json::to_string(&outcome)?).await?;
+        self.known.insert(step.to_owned(), Known::Ended(effect, outcome.clone()));
+        Ok(outcome)
+    }
+
+    /// Puts a step back, once.
+    pub async fn revert(&self, world: &World, step: &str, known: &Known) -> Result<(), Error> {
+        let (effect, outcome) = match known {
+            Known::Begun(effect) => (effect, None),
+            Known::Ended(effect, outcome) => (effect, Some(outcome)),
+        };
+        if effect.only_looks() {
+            return Ok(());
+        }
+        let lines = self.store.journal(&self.claim.id, Some(self.item)).await?;
+        let has = |phase| lines.iter().any(|line| line.step == step && line.phase == phase);
+        if has("undone") {
+            return Ok(());
+        }
+        if !has("undo") {
+            self.write(step, "undo", "null").await?;
+        }
+        let mut pause = PAUSE;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            self.may_die(step, "undoing")?;
+            match effect.revert(world, outcome).boxed().await {
+                Ok(()) => break,
+                Err(error) => self.again(error, tries)?,
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        self.may_die(step, "undone")?;
+        self.write(step, "undone", "null").await
+    }
+
+    /// Whether to try again, as the error of what comes instead.
+    #[expect(clippy::unused_self, reason = "belongs to the two loops above")]
+    fn again(&self, error: Error, tries: u32) -> Result<(), Error> {
+        if let Some((after, waits)) = error.waits() {
+            return Err(Error::Later { after, why: error.to_string(), in_vain: !waits });
+        }
+        match error.retry() {
+            Retry::Never => Err(error),
+            Retry::Safe | Retry::LookFirst if tries < TRIES => Ok(()),
+            Retry::Safe | Retry::LookFirst => {
+                Err(Error::Later { after: LONG_PAUSE, why: error.to_string(), in_vain: true })
+            }
+        }
+    }
+
+    async fn write(&self, step: &str, phase: &str, body: &str) -> Result<(), Error> {
+        self.may_die(step, phase)?;
+        self.store.write_line(&self.claim, self.item, step, phase, body).await?;
+        self.may_die(step, phase)
+    }
+
+    fn may_die(&self, step: &str, moment: &str) -> Result<(), Error> {
+        match &self.fault {
+            Some(fault) if fault(&format!("{}/{step}/{moment}", self.item)) => Err(Error::Killed),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What lines say of their steps: item, step and what is known, in the order in which they began.
+pub(crate) fn known(lines: &[Line]) -> Result<Vec<(u32, String, Known)>, Error> {
+    let mut steps: Vec<(u32, String, Known)> = Vec::new();
+    let mut places: HashMap<(u32, &str), usize> = HashMap::new();
+    for line in lines {
+        match line.phase.as_str() {
+            "before" => {
+                let effect = serde_json::from_str(&line.body)?;
+                places.insert((line.item, &line.step), steps.len());
+                steps.push((line.item, line.step.clone(), Known::Begun(effect)));
+            }
+            "after" => {
+                let place = places.get(&(line.item, line.step.as_str()));
+                if let Some((.., known)) = place.and_then(|&place| steps.get_mut(place))
+                    && let Known::Begun(effect) = &*known
+                {
+                    *known = Known::Ended(effect.clone(), serde_json::from_str(&line.body)?);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(steps)
+}

@@ -1,0 +1,392 @@
+//! The files of a plan: which folders and files go as a whole, and where to.
+//!
+//! One walk through the account's tree says what stays (received shares, group folders, external
+//! storage, end-to-end encryption, patterns) and how much each unit is: the topmost folders and
+//! files that go as a whole. A folder in which something stays is taken apart: a second walk counts
+//! its parts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::Draft;
+use super::select::{Chooser, Fate};
+use crate::dav::client::Path;
+use crate::nextcloud::inventory::{self, Node, Obstacle};
+use crate::nextcloud::{self};
+use crate::transfer::Error;
+use crate::transfer::effect::ShareRecord;
+use crate::transfer::engines::is_below;
+use crate::transfer::model::{
+    BlockCode, Conflict, Engine, Item, Kind, ShareOutcome, SharePlan, Shares,
+};
+use crate::transfer::site::Who;
+
+/// What is named of what stays; the rest is counted.
+const MAX_EXCLUDED: usize = 1000;
+
+/// Something that goes as a whole.
+#[derive(Clone, Debug)]
+struct Unit {
+    recipient: String,
+    is_folder: bool,
+    file_id: Option<u64>,
+    etag: String,
+    count: u64,
+    size: u64,
+}
+
+/// What a walk found.
+#[derive(Default)]
+struct Found {
+    units: BTreeMap<String, Unit>,
+    /// Topmost things that stay, with the reason.
+    stays: BTreeMap<String, Option<Obstacle>>,
+    /// Locked by somebody, and by whom.
+    locked: Vec<(String, String)>,
+}
+
+/// Adds the files that go.
+pub(super) async fn plan(draft: &mut Draft<'_>) -> Result<(), Error> {
+    let chooser = Chooser::new(draft.request);
+    let found = survey(draft, &chooser).await?;
+    let shares = shares(draft).await?;
+    for (path, obstacle) in found.stays.iter().take(MAX_EXCLUDED) {
+        let reason =
+            obstacle.map_or("a pattern of the request says so".to_owned(), |o| o.to_string());
+        draft.exclude(None, path, reason);
+    }
+    if found.stays.len() > MAX_EXCLUDED {
+        draft.warnings.push(format!("{} things stay; the first are named", found.stays.len()));
+    }
+    for (path, who) in &found.locked {
+        draft.warnings.push(format!("{path:?} is locked by {who:?}: it waits until that is over"));
+    }
+    if found.units.is_empty() && draft.request.selection.has(Kind::Folder) {
+        draft.warnings.push("there are no files to hand over".to_owned());
+    }
+    missing(draft, &found);
+    place(draft, found.units, &shares).await
+}
+
+/// Patterns without wildcards that name nothing.
+fn missing(draft: &mut Draft<'_>, found: &Found) {
+    use crate::transfer::model::Selection;
+    let request = draft.request;
+    let parts = request.assignments.iter().map(|part| &part.selection);
+    for selection in parts.chain([&request.selection]) {
+        let Selection::Parts(parts) = selection else { continue };
+        for pattern in parts.include.iter().filter(|one| !one.contains(['*', '?', '[', '{'])) {
+            let path = format!("/{}", pattern.trim_matches('/'));
+            let is_there = found
+                .units
+                .keys()
+                .any(|unit| is_below(unit, &path) || is_below(&path, unit))
+                || found.stays.keys().any(|stays| is_below(stays, &path) || is_below(&path, stays));
+            if !is_there {
+                draft.block(
+                    BlockCode::Missing,
+                    format!("{path:?} is not among the files of {:?}", request.source),
+                );
+            }
+        }
+    }
+}
+
+/// Walks once, and once more where folders have to be taken apart.
+async fn survey(draft: &Draft<'_>, chooser: &Chooser) -> Result<Found, Error> {
+    let source = &draft.request.source;
+    let client = draft.world.dav(&Who::here(source))?;
+    let home = nextcloud::files(source)?;
+    let first = walk(&client, &home, chooser, &BTreeSet::new()).await?;
+    let apart: BTreeSet<String> = first
+        .stays
+        .keys()
+        .flat_map(|path| above(path).map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    let taken_apart = apart.iter().any(|path| first.units.contains_key(path.as_str()));
+    if !taken_apart {
+        return Ok(first);
+    }
+    walk(&client, &home, chooser, &apart).await
+}
+
+/// `apart`: folders in which something stays.
+async fn walk(
+    client: &crate::dav::client::Client,
+    home: &Path,
+    chooser: &Chooser,
+    apart: &BTreeSet<String>,
+) -> Result<Found, Error> {
+    let mut found = Found::default();
+    let mut nodes = inventory::walk(client, home).await?;
+    while let Some(node) = nodes.next().await? {
+        let Some(below) = node.path.below(home).filter(|below| !below.is_empty()) else { continue };
+        see(&mut found, chooser, apart, &format!("/{below}"), &node);
+    }
+    Ok(found)
+}
+
+fn see(found: &mut Found, chooser: &Chooser, apart: &BTreeSet<String>, path: &str, node: &Node) {
+    if above(path).any(|folder| found.stays.contains_key(folder)) {
+        return;
+    }
+    if let Some(obstacle) = node.obstacle {
+        found.stays.insert(path.to_owned(), Some(obstacle));
+        return;
+    }
+    if let Some(who) = &node.locked_by
+        && found.locked.len() < 20
+    {
+        found.locked.push((path.to_owned(), who.clone()));
+    }
+    let unit = above(path).find(|folder| found.units.contains_key(*folder)).map(str::to_owned);
+    if let Some(unit) = unit {
+        let recipient = found.units[&unit].recipient.clone();
+        if chooser.differs(path, &recipient) {
+            // Where another takes it, it is a unit of its own in the second walk.
+            found.stays.insert(path.to_owned(), None);
+        } else if let Some(unit) = found.units.get_mut(&unit)
+            && !node.is_folder
+        {
+            unit.count += 1;
+            unit.size += node.size;
+        }
+        return;
+    }
+    match chooser.fate(path) {
+        Fate::Goes(recipient) if !(node.is_folder && apart.contains(path)) => {
+            found.units.insert(
+                path.to_owned(),
+                Unit {
+                    recipient,
+                    is_folder: node.is_folder,
+                    file_id: node.file_id,
+                    etag: node.etag.clone().unwrap_or_default(),
+                    count: u64::from(!node.is_folder),
+                    size: if node.is_folder { 0 } else { node.size },
+                },
+            );
+        }
+        Fate::Stays => {
+            found.stays.insert(path.to_owned(), None);
+        }
+        Fate::Goes(_) | Fate::Open => {}
+    }
+}
+
+/// The folders above a path, from the top.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at]).filter(|folder| !folder.is_empty())
+}
+
+/// The shares of the source, if it can be asked.
+async fn shares(draft: &Draft<'_>) -> Result<Vec<ShareRecord>, Error> {
+    if !draft.source.enabled {
+        return Ok(Vec::new());
+    }
+    let shares = draft.world.ocs(&Who::here(&draft.request.source))?.shares().await?;
+    Ok(shares.iter().map(ShareRecord::from).collect())
+}
+
+/// Finds a place for each unit, as the conflict rule says.
+async fn place(
+    draft: &mut Draft<'_>,
+    units: BTreeMap<String, Unit>,
+    shares: &[ShareRecord],
+) -> Result<(), Error> {
+    let folder = destination(draft);
+    let mut taken: HashMap<(String, String), BTreeMap<String, bool>> = HashMap::new();
+    for (path, unit) in units {
+        let wanted = format!("{folder}{path}");
+        let (parent, name) = wanted.rsplit_once('/').unwrap_or(("", &wanted));
+        let key = (unit.recipient.clone(), parent.to_owned());
+        if !taken.contains_key(&key) {
+            let names = names(draft, &unit.recipient, parent).await?;
+            taken.insert(key.clone(), names);
+        }
+        let Some(names) = taken.get_mut(&key) else { continue };
+        let clash = names.contains_key(name);
+        let name = match (clash, draft.request.conflict) {
+            (false, _) => name.to_owned(),
+            (true, Conflict::Rename | Conflict::Merge) => free(names, name),
+            (true, Conflict::Skip) => {
+                let reason = format!("{:?} has something of that name", unit.recipient);
+                draft.exclude(None, &path, reason);
+                continue;
+            }
+            (true, Conflict::Fail) => {
+                let detail = format!("{:?} has {wanted:?} already", unit.recipient);
+                draft.block(BlockCode::NameClash, detail);
+                name.to_owned()
+            }
+        };
+        names.insert(name.clone(), unit.is_folder);
+        let destination = format!("{parent}/{name}");
+        add(draft, &path, destination, unit, shares);
+    }
+    Ok(())
+}
+
+fn add(draft: &mut Draft<'_>, path: &str, destination: String, unit: Unit, shares: &[ShareRecord]) {
+    let kind = if unit.is_folder { Kind::Folder } else { Kind::File };
+    let of = shares.iter().filter(|share| is_below(&share.path, path));
+    let (engine, reason) = engine(draft);
+    let database = draft.world.site.access.database.is_some();
+    let keeps = engine == Engine::ServerMove;
+    let planned: Vec<SharePlan> = of
+        .filter(|share| !(share.kind == 0 && share.with == unit.recipient))
+        .map(|share| becomes(share, draft.request.shares, keeps, database))
+        .collect();
+    let mut kept: Vec<&str> = vec!["names", "contents", "times"];
+    let mut lost: Vec<&str> = Vec::new();
+    match engine {
+        Engine::ServerMove => {
+            kept.extend(["file ids", "versions", "tags", "comments", "favourites"]);
+            if database {
+                kept.push("custom properties");
+            } else {
+                lost.push("custom properties and reminders of the source");
+            }
+            if planned.iter().any(|share| share.becomes == ShareOutcome::Remade) {
+                lost.push("some shares are made again: links may get another address");
+            }
+        }
+        _ => {
+            kept.push("favourites");
+            lost.extend(["file ids", "versions", "tags", "comments", "shares and links"]);
+        }
+    }
+    draft.add(Item {
+        id: 0,
+        kind,
+        name: path.rsplit('/').next().unwrap_or_default().to_owned(),
+        path: path.to_owned(),
+        recipient: unit.recipient,
+        destination,
+        engine,
+        reason,
+        count: unit.count,
+        size: unit.size,
+        file_id: unit.file_id,
+        mark: unit.etag,
+        kept: kept.into_iter().map(str::to_owned).collect(),
+        lost: lost.into_iter().map(str::to_owned).collect(),
+        shares: planned,
+    });
+}
+
+/// What becomes of a share.
+fn becomes(share: &ShareRecord, wanted: Shares, keeps: bool, database: bool) -> SharePlan {
+    let wanted = match wanted {
+        Shares::Keep => true,
+        Shares::Drop => false,
+        Shares::Links => share.kind == 3,
+    };
+    let becomes = match (wanted && keeps, database, share.can_be_made()) {
+        (false, _, _) | (true, false, false) => ShareOutcome::Lost,
+        (true, true, _) => ShareOutcome::Kept,
+        // Links keep their old owner after a move, most others do not.
+        (true, false, true) if share.kind == 3 => ShareOutcome::Remade,
+        (true, false, true) => ShareOutcome::Kept,
+    };
+    SharePlan {
+        id: share.id.parse().ok(),
+        path: share.path.clone(),
+        kind: share.share_kind(),
+        with: share.with.clone(),
+        becomes,
+    }
+}
+
+fn engine(draft: &mut Draft<'_>) -> (Engine, String) {
+    let says = |text: &str| text.to_owned();
+    if draft.request.target.is_some() {
+        return (Engine::Stream, says("another instance: everything has to be carried"));
+    }
+    match draft.request.engine {
+        Some(Engine::Stream) => (Engine::Stream, says("asked for")),
+        Some(Engine::ServerMove) | None => (
+            Engine::ServerMove,
+            says("the instance moves the files itself: ids and versions stay, nothing is carried"),
+        ),
+        Some(other) => {
+            let detail = format!("files cannot be handed over by {other:?}");
+            if !draft.blocking.iter().any(|block| block.detail == detail) {
+                draft.block(BlockCode::EngineCannot, detail);
+            }
+            (Engine::ServerMove, says("the engine that was asked for cannot do it"))
+        }
+    }
+}
+
+/// The folder they go to, with its names filled in; empty for the root.
+fn destination(draft: &Draft<'_>) -> String {
+    let template = draft.request.destination.as_deref();
+    let template = template.unwrap_or("Transferred from {source_name} on {date}");
+    let date = super::stamp(draft.now);
+    let display = match draft.source.display_name.as_str() {
+        "" => draft.request.source.as_str(),
+        name => name,
+    };
+    // Names come from people: what cannot stand in a name on some system is replaced.
+    let plain = |text: &str| text.replace(['/', '\\', ':', '?', '*', '"', '<', '>', '|'], "-");
+    let filled = template
+        .replace("{source}", &plain(&draft.request.source))
+        .replace("{source_name}", &plain(display))
+        .replace("{date}", date.get(..10).unwrap_or_default());
+    match filled.trim_matches('/') {
+        "" => String::new(),
+        folder => format!("/{folder}"),
+    }
+}
+
+/// What the recipient has in a folder.
+async fn names(
+    draft: &Draft<'_>,
+    recipient: &str,
+    parent: &str,
+) -> Result<BTreeMap<String, bool>, Error> {
+    let who = match draft.request.target {
+        Some(_) => Who::there(recipient),
+        None => Who::here(recipient),
+    };
+    let client = draft.world.dav(&who)?;
+    let path = crate::transfer::site::file(recipient, parent)?;
+    let Some(folder) = inventory::folder(&client, &path).await? else { return Ok(BTreeMap::new()) };
+    let named = folder
+        .children
+        .into_iter()
+        .filter_map(|node| Some((node.path.name()?.to_owned(), node.is_folder)));
+    Ok(named.collect())
+}
+
+/// `Report (2).odt`.
+fn free(names: &BTreeMap<String, bool>, name: &str) -> String {
+    let (stem, ending) = match name.rfind('.') {
+        Some(dot) if dot > 0 => name.split_at(dot),
+        _ => (name, ""),
+    };
+    (2_u32..)
+        .map(|number| format!("{stem} ({number}){ending}"))
+        .find(|name| !names.contains_key(name))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_makes_a_name_free() {
+        let mut names = BTreeMap::new();
+        names.insert("a (2).txt".to_owned(), false);
+        assert_eq!(free(&names, "a.txt"), "a (3).txt");
+        assert_eq!(free(&names, ".env"), ".env (2)");
+        assert_eq!(free(&names, "folder"), "folder (2)");
+    }
+
+    #[test]
+    fn folders_above_a_path() {
+        assert_eq!(above("/a/b/c").collect::<Vec<_>>(), ["/a", "/a/b"]);
+        assert_eq!(above("/a").count(), 0);
+    }
+}

@@ -1,0 +1,183 @@
+//! A site, as far as transfers need one. Whoever puts Passeur together implements [`Sites`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use super::model::Request;
+use crate::config::checked::Access;
+use crate::dav::client::{Client, Path};
+use crate::nextcloud::db::{Database, Dsn, Prefix};
+use crate::nextcloud::{self, Acting, Credentials, Instance};
+use crate::site::live::Live;
+
+/// The sites that transfers may run on.
+pub trait Sites: Send + Sync {
+    /// The site of that name, as it is configured now.
+    fn site(&self, name: &str) -> Option<Site>;
+}
+
+/// One site.
+#[derive(Clone)]
+pub struct Site {
+    /// Its name.
+    pub name: String,
+    /// Its Nextcloud.
+    pub instance: Instance,
+    /// How Passeur acts for any account of it, if it is registered there as an external app.
+    pub app: Option<Credentials>,
+    /// What its settings say of access: the admin account, other Nextclouds, the database.
+    pub access: Access,
+    /// Its holds and owner rules.
+    pub live: Arc<Live>,
+    /// Bytes in a second that transfers may carry; none for no limit.
+    pub bandwidth: Option<u64>,
+    /// Whether a second person has to approve each transfer.
+    pub approval: bool,
+    /// How long a transfer can be undone.
+    pub undo: Duration,
+}
+
+/// The secrets of a request, sealed in the store until the transfer can no longer be undone.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Secrets {
+    /// App passwords by account.
+    pub passwords: BTreeMap<String, String>,
+    /// The recipient's at another instance.
+    pub target: Option<String>,
+}
+
+/// Whose files or collections: an account of the site, or of the instance handed over to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Who {
+    /// The account.
+    pub uid: String,
+    /// Whether it is at the other instance.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub there: bool,
+}
+
+/// Everything that effects act on.
+pub(crate) struct World {
+    pub site: Site,
+    pub secrets: Secrets,
+    pub target: Option<(Instance, Option<Credentials>)>,
+}
+
+// === impl Secrets ===
+
+impl Secrets {
+    /// Those that a request brings.
+    pub fn of(request: &Request) -> Self {
+        use secrecy::ExposeSecret as _;
+        let plain = |secret: &super::model::Secret| secret.0.expose_secret().to_owned();
+        let mut passwords = BTreeMap::new();
+        if let Some(secret) = &request.source_password {
+            passwords.insert(request.source.clone(), plain(secret));
+        }
+        if let (Some(secret), Some(recipient)) = (&request.recipient_password, &request.recipient) {
+            passwords.insert(recipient.clone(), plain(secret));
+        }
+        let target = request.target.as_ref().and_then(|target| target.password.as_ref());
+        Self { passwords, target: target.map(plain) }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.passwords.is_empty() && self.target.is_none()
+    }
+}
+
+// === impl Who ===
+
+impl Who {
+    pub fn here(uid: &str) -> Self {
+        Self { uid: uid.to_owned(), there: false }
+    }
+
+    pub fn there(uid: &str) -> Self {
+        Self { uid: uid.to_owned(), there: true }
+    }
+}
+
+// === impl World ===
+
+impl World {
+    pub fn new(
+        site: Site,
+        secrets: Secrets,
+        request: &Request,
+        sites: &dyn Sites,
+    ) -> Result<Self, Error> {
+        let target = match &request.target {
+            None => None,
+            Some(target) => match sites.site(&target.url) {
+                Some(other) => Some((other.instance, other.app)),
+                None => Some((Instance::elsewhere(&site.access, &target.url)?, None)),
+            },
+        };
+        Ok(Self { site, secrets, target })
+    }
+
+    /// Acts for an account.
+    pub fn acting(&self, who: &Who) -> Result<Acting, Error> {
+        let no_access = || Error::NoAccess(who.uid.clone());
+        if who.there {
+            let (instance, app) = self.target.as_ref().ok_or_else(no_access)?;
+            return match (&self.secrets.target, app) {
+                (Some(password), _) => {
+                    Ok(instance.acting(&who.uid, &password_of(&who.uid, password)))
+                }
+                (None, Some(app)) => Ok(instance.acting(&who.uid, app)),
+                (None, None) => Err(no_access()),
+            };
+        }
+        // An external app acts for disabled accounts, too.
+        if let Some(app) = &self.site.app {
+            return Ok(self.site.instance.acting(&who.uid, app));
+        }
+        let password = self.secrets.passwords.get(&who.uid).ok_or_else(no_access)?;
+        Ok(self.site.instance.acting(&who.uid, &password_of(&who.uid, password)))
+    }
+
+    /// DAV as an account.
+    pub fn dav(&self, who: &Who) -> Result<Client, Error> {
+        Ok(self.acting(who)?.dav())
+    }
+
+    /// OCS as an account.
+    pub fn ocs(&self, who: &Who) -> Result<nextcloud::ocs::Client, Error> {
+        Ok(self.acting(who)?.ocs())
+    }
+
+    /// The site's database; to be closed after use.
+    pub async fn database(&self) -> Result<Database, Error> {
+        let settings = self.site.access.database.as_ref();
+        let settings = settings.ok_or_else(|| Error::NoAccess("its database".to_owned()))?;
+        let dsn = settings.dsn.read().map_err(|error| Error::Conflict(error.to_string()))?;
+        let dsn = Dsn::parse(&dsn)?;
+        let prefix = match dsn.prefix() {
+            Some(prefix) => prefix.clone(),
+            None => Prefix::new(&settings.prefix).map_err(crate::nextcloud::db::Error::from)?,
+        };
+        Ok(Database::open(&dsn, prefix).await?)
+    }
+
+    /// OCS as the site's admin, where Passeur may.
+    pub fn admin(&self) -> Option<nextcloud::ocs::Client> {
+        let app = self.site.app.as_ref()?;
+        Some(self.site.instance.acting(&self.site.access.admin, app).ocs())
+    }
+}
+
+fn password_of(uid: &str, password: &str) -> Credentials {
+    Credentials::AppPassword { uid: uid.to_owned(), password: SecretString::from(password) }
+}
+
+/// A path below an account's files.
+pub(crate) fn file(uid: &str, path: &str) -> Result<Path, Error> {
+    Ok(nextcloud::files(uid)?.walk(path)?)
+}

@@ -1,0 +1,1 @@
+//! Transfers against the stand-in.
