@@ -15,7 +15,7 @@ fn main() -> io::Result<()> {
         list(&folder, &mut files)?;
         files.sort();
         let doc = "/// Files by their paths.\n";
-        let _ = write!(code, "{doc}pub static {name}: &[(&str, &[u8])] = &[\n");
+        let _ = writeln!(code, "{doc}pub static {name}: &[(&str, &[u8])] = &[");
         for path in files {
             let inner =
                 path.strip_prefix(&folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");

@@ -7,7 +7,6 @@
 //! smuggle fields.
 
 use std::fmt;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +16,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
+
+use crate::pace::{Pace, Patience};
 
 /// A request or response body.
 #[derive(Default)]
@@ -45,10 +46,7 @@ pub struct Upload {
 pub struct Peer {
     incoming: Incoming,
     from: Side,
-    stall: Duration,
-    /// Armed when the peer lets us wait for the first time; re-armed lazily.
-    timer: Option<Pin<Box<Sleep>>>,
-    waiting_since: Option<Instant>,
+    pace: Pace,
     meter: Option<Arc<Meter>>,
     held: Option<Box<dyn Held>>,
 }
@@ -104,7 +102,7 @@ pub enum Error {
     /// The peer broke off, or broke the protocol.
     #[error("{0} broke off the body")]
     Broken(Side, #[source] hyper::Error),
-    /// The peer sent nothing for too long.
+    /// The peer sent nothing for too long, or too little for even longer.
     #[error("{0} stalled")]
     Stalled(Side),
     /// Passeur could not make the body.
@@ -165,13 +163,13 @@ impl Error {
 }
 
 impl Body {
-    /// What a client sends; it may pause for `stall` between two pieces.
+    /// What a client sends; it may let us wait for it as `patience` says.
     #[must_use]
-    pub fn from_client(incoming: Incoming, stall: Duration) -> Self {
+    pub fn from_client(incoming: Incoming, patience: Patience) -> Self {
         if incoming.is_end_stream() {
             return Body::Empty;
         }
-        let mut peer = Peer::new(incoming, Side::Client, stall, None);
+        let mut peer = Peer::new(incoming, Side::Client, patience, None);
         peer.meter = Some(Arc::default());
         Body::Peer(peer)
     }
@@ -192,14 +190,16 @@ impl Body {
         matches!(self, Body::Empty | Body::Full(None))
     }
 
-    /// What an origin sends; `held` is kept until its end.
+    /// What an origin sends; it may pause for `stall` between two pieces, and `held` is kept until
+    /// its end.
     #[must_use]
     pub fn from_upstream(incoming: Incoming, stall: Duration, held: Box<dyn Held>) -> Self {
         if incoming.is_end_stream() {
             held.complete();
             return Body::Empty;
         }
-        Body::Peer(Peer::new(incoming, Side::Upstream, stall, Some(held)))
+        let patience = Patience::at_any_rate(stall);
+        Body::Peer(Peer::new(incoming, Side::Upstream, patience, Some(held)))
     }
 
     /// Wraps a body that Passeur makes.
@@ -311,21 +311,27 @@ impl Upload {
 }
 
 impl Peer {
-    fn new(incoming: Incoming, from: Side, stall: Duration, held: Option<Box<dyn Held>>) -> Self {
-        Self { incoming, from, stall, timer: None, waiting_since: None, meter: None, held }
+    fn new(
+        incoming: Incoming,
+        from: Side,
+        patience: Patience,
+        held: Option<Box<dyn Held>>,
+    ) -> Self {
+        Self { incoming, from, pace: Pace::new(patience), meter: None, held }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         loop {
             match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Pending => {
-                    ready!(self.poll_stalled(cx));
+                    ready!(self.pace.poll_exhausted(cx));
                     return Poll::Ready(Some(Err(Error::Stalled(self.from))));
                 }
                 Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
-                    self.waiting_since = None;
-                    if let (Some(meter), Some(data)) = (&self.meter, frame.data_ref()) {
-                        meter.count(data.len());
+                    let bytes = frame.data_ref().map_or(0, Bytes::len);
+                    self.pace.moved(bytes);
+                    if let Some(meter) = &self.meter {
+                        meter.count(bytes);
                     }
                     if self.incoming.is_end_stream() {
                         self.complete();
@@ -351,20 +357,5 @@ impl Peer {
         if let Some(held) = self.held.take() {
             held.complete();
         }
-    }
-
-    /// Ready once the peer has been silent for `stall`. The timer is not reset at each piece: when
-    /// it fires it looks at how long the present silence lasts, and waits for the rest.
-    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let now = Instant::now();
-        let deadline = *self.waiting_since.get_or_insert(now) + self.stall;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        while timer.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= deadline {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(deadline);
-        }
-        Poll::Pending
     }
 }

@@ -26,6 +26,16 @@ const apps = [
       { entry: 'loader', from: 'player/src/loader/loader.ts', format: 'iife', limit: 3 * 1024 },
     ],
   },
+  {
+    name: 'admin',
+    sources: 'admin/src',
+    bundles: [
+      { entry: 'app', from: 'admin/src/app.tsx', format: 'esm', limit: 100 * 1024 },
+      { entry: 'style', from: 'admin/src/theme.css', limit: 20 * 1024 },
+    ],
+    // `{{entry}}` becomes the hashed name; `{{base}}` is left to the server.
+    page: 'admin/src/index.html',
+  },
 ]
 
 const sha256 = (data) => createHash('sha256').update(data).digest('hex')
@@ -41,11 +51,14 @@ function files(folder) {
 
 const inRoot = (path) => relative(root, path).split(sep).join('/')
 
+const extension = (from) => (from.endsWith('.css') ? 'css' : 'js')
+
 async function bundle(app, { entry, from, format }) {
+  const isSheet = extension(from) === 'css'
   const result = await esbuild.build({
     absWorkingDir: root,
     entryPoints: [join(root, from)],
-    outfile: join(dist, app.name, `${entry}.js`),
+    outfile: join(dist, app.name, `${entry}.${extension(from)}`),
     bundle: true,
     minify: true,
     write: false,
@@ -53,8 +66,10 @@ async function bundle(app, { entry, from, format }) {
     target: ['chrome114', 'firefox125', 'safari17'],
     charset: 'utf8',
     legalComments: 'none',
-    plugins: [minifiedText],
-    banner: { js: '/*! Passeur, AGPL-3.0-or-later */' },
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    plugins: isSheet ? [] : [minifiedText],
+    banner: isSheet ? {} : { js: '/*! Passeur, AGPL-3.0-or-later */' },
   })
   return Buffer.from(result.outputFiles[0].contents)
 }
@@ -81,12 +96,16 @@ async function build() {
       if (part.limit && packed > part.limit) {
         throw new Error(`${app.name}/${part.entry} is ${packed} bytes after gzip, more than ${part.limit}`)
       }
-      const name = `${part.entry}.${sha256(code).slice(0, 16)}.js`
+      const name = `${part.entry}.${sha256(code).slice(0, 16)}.${extension(part.from)}`
       names[part.entry] = name
       built.set(`${app.name}/${name}`, code)
       console.log(`${app.name}/${name}: ${code.length} bytes, gzip ${packed}, brotli ${brotliCompressSync(code).length}`)
     }
     manifest.apps[app.name] = names
+    if (app.page) {
+      const page = readFileSync(join(root, app.page), 'utf8')
+      built.set(`${app.name}/index.html`, Buffer.from(page.replace(/\{\{(\w+)\}\}/g, (all, name) => names[name] ?? all)))
+    }
     for (const file of files(join(root, app.sources))) manifest.sources[inRoot(file)] = sha256(readFileSync(file))
   }
   for (const file of ['build.mjs', 'package-lock.json']) manifest.sources[file] = sha256(readFileSync(join(root, file)))

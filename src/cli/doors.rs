@@ -37,6 +37,9 @@ pub enum OpenError {
     /// Its folder cannot be made.
     #[error("failed to make the store's folder")]
     Folder(#[source] std::io::Error),
+    /// A shared database without a key that is shared as well.
+    #[error("[store] has a database but no key: set `folder`, where one is made, or `key`")]
+    NoKey,
     /// The store itself.
     #[error("failed to open the store")]
     Store(#[from] store::Error),
@@ -56,7 +59,7 @@ pub async fn open_store(config: &checked::Store) -> Result<Option<Store>, OpenEr
     let keys = match (&config.key, folder) {
         (Some(source), _) => Keys::read(&source.read()?),
         (None, Some(folder)) => Keys::at(&folder.join(KEYS)),
-        (None, None) => return Ok(None),
+        (None, None) => return Err(OpenError::NoKey),
     };
     let keys = keys.map_err(store::Error::from)?;
     Ok(Some(Store::open(&location, keys).await?))
@@ -102,7 +105,7 @@ impl SitesOf {
         let instance = instance
             .inspect_err(|error| tracing::error!(site = name, error = causes(error), "no access"))
             .ok()?;
-        let app = credentials(config)
+        let app = Credentials::of_site(config, &self.appapi.load(), &host)
             .inspect_err(|error| tracing::error!(site = name, error = causes(error), "no access"))
             .ok()
             .flatten();
@@ -214,13 +217,6 @@ impl Handover {
     pub async fn close(self) {
         self.store.close().await;
     }
-}
-
-/// How Passeur acts for the accounts of a site.
-fn credentials(site: &checked::Site) -> Result<Option<Credentials>, SecretError> {
-    let Some(source) = &site.access.app_secret else { return Ok(None) };
-    let (id, version) = (site.access.app.clone(), "1.0.0".to_owned());
-    Ok(Some(Credentials::AppApi { id, version, secret: source.read()? }))
 }
 
 /// The name by which an instance is asked: the first one that is no pattern, or that of its target.

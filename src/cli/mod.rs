@@ -1,6 +1,7 @@
 //! The command line, and the one place where everything is put together.
 
 mod check;
+mod client;
 mod demo;
 mod doors;
 pub mod exit;
@@ -8,7 +9,10 @@ mod proxy;
 mod running;
 mod serve;
 mod server;
+mod sites;
+mod token;
 mod tours;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -32,6 +36,9 @@ enum Command {
     Proxy(proxy::Proxy),
     Serve(serve::Serve),
     Tours(tours::Command),
+    Token(token::Tokens),
+    Transfer(transfer::Transfer),
+    Sites(sites::Sites),
 }
 
 /// Runs the command line of this process.
@@ -44,6 +51,9 @@ pub fn run() -> ExitCode {
         Command::Proxy(proxy) => proxy.run().map(|()| 0),
         Command::Serve(serve) => serve.run().map(|()| 0),
         Command::Tours(tours) => tours.run(),
+        Command::Token(token) => token.run().map(|()| 0),
+        Command::Transfer(transfer) => transfer.run(),
+        Command::Sites(sites) => sites.run(),
     };
     match outcome {
         Ok(number) => exit::code(number),

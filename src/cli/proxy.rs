@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use ipnet::IpNet;
 
 use super::{Extras, Server, running, running::Stop};
 use crate::config::checked::{
-    self, AccessLog, Config, Endpoint, Target, TargetAddress, UpstreamGroup,
+    self, AccessLog, Config, Endpoint, Peer, Target, TargetAddress, UpstreamGroup,
 };
 
 /// Carry one site, without a configuration file
@@ -28,8 +27,8 @@ pub(super) struct Proxy {
     #[arg(long, value_name = "DIR")]
     certificates: Option<PathBuf>,
     /// Proxies in front of this one, whose X-Forwarded-For is believed (repeatable)
-    #[arg(long, value_name = "NET")]
-    trust: Vec<IpNet>,
+    #[arg(long, value_name = "PEER")]
+    trust: Vec<Peer>,
     /// Write a JSON line per request to this file; - is standard output
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,

@@ -27,6 +27,11 @@ pub(super) struct Stop {
     interrupt: Signal,
 }
 
+/// SIGHUP, from before there is anything to reload: until then it would kill.
+pub(super) fn hangups() -> anyhow::Result<Signal> {
+    signal(SignalKind::hangup()).context("failed to listen for signals")
+}
+
 /// Drains; a second signal ends it at once.
 pub(super) async fn stop(server: Server) {
     let Ok(mut again) = Stop::listen() else { return };

@@ -18,6 +18,7 @@ impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
         running::block_on(async {
             let stop = Stop::listen()?;
+            let hangups = running::hangups()?;
             let (loaded, reloader) = Reloader::load(&self.config)?;
             log_problems(&loaded.warnings);
             let tours = super::tours::tours(None)?;
@@ -27,12 +28,14 @@ impl Serve {
                 tracing::info!(%address, "listening");
             }
             let apply = |config| {
-                if let Err(error) = server.apply(config) {
-                    tracing::error!(error = causes(&error), "configuration not applied");
+                let applied = server.apply(config);
+                if let Err(error) = &applied {
+                    tracing::error!(error = causes(error), "configuration not applied");
                 }
+                applied.is_ok()
             };
             tokio::select! {
-                ended = reloader.run(apply, || server.reload_certificates()) => ended?,
+                () = reloader.run(hangups, apply, || server.reload_certificates()) => {}
                 () = stop.wait() => {}
             }
             running::stop(server).await;

@@ -14,12 +14,14 @@ use tokio::task::JoinHandle;
 
 use super::doors::{Handover, OpenError};
 use crate::admin::{self, Operator};
-use crate::config::checked::{AccessLog, Config};
+use crate::config::checked::{AccessLog, Config, Endpoint, Listen};
 use crate::config::{Reloads, SecretError};
 use crate::gateway::{Gateway, Settings, Shared};
 use crate::intercept::{self, Stack};
-use crate::listen::socket::{self, Address, Inherited, Listener};
-use crate::listen::{self, Drain, Workers, accept, drain, workers};
+use crate::listen::accept::Acceptor;
+use crate::listen::socket::{self, Address, Bare, Inherited, Listener};
+use crate::listen::{self, Drain, Workers, drain, workers};
+use crate::nextcloud::appapi;
 use crate::observe::access;
 use crate::site::{Found, Table, TableError};
 use crate::tls::{CertificateError, Certificates, ServerTls};
@@ -42,10 +44,9 @@ pub struct Server {
     drain: Drain,
     handover: Option<Handover>,
     tasks: Vec<JoinHandle<()>>,
-    accepting: JoinHandle<()>,
-    http: Vec<Address>,
-    https: Vec<Address>,
+    acceptor: std::sync::Mutex<Acceptor>,
     admin: Option<Address>,
+    appapi: appapi::Known,
 }
 
 /// What a configuration file does not say.
@@ -92,6 +93,9 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] socket::Error),
+    /// An address for TLS was added where there was none.
+    #[error("failed to listen with TLS: there were no certificates at the start, so restart")]
+    NoCertificates,
     /// The system gives no threads, or cannot watch sockets.
     #[error("failed to start")]
     System(#[from] std::io::Error),
@@ -134,6 +138,10 @@ impl Server {
             Some(endpoint) => socket::bind(std::slice::from_ref(endpoint), &[], &mut inherited)?,
             None => Vec::new(),
         };
+        let external_app = match &config.appapi.listen {
+            Some(endpoint) => socket::bind(std::slice::from_ref(endpoint), &[], &mut inherited)?,
+            None => Vec::new(),
+        };
         let token = match (extras.admin_token, &config.admin.token) {
             (None, Some(source)) => Some(source.read()?),
             (token, _) => token,
@@ -142,9 +150,11 @@ impl Server {
         // Before the first site: its upstreams keep connections per worker.
         let count = workers::count(config.listen.workers);
         crate::worker::set_count(count);
+        let secure = listeners.iter().filter(|listener| listener.secure);
+        let own_https = secure.map(Listener::address).find_map(|address| tcp(&address));
         let shared = Arc::new(Shared {
             table: ArcSwap::from_pointee(Table::new(&config.sites, &Table::default())?),
-            settings: ArcSwap::from_pointee(settings(&config, &listeners, certificates.as_ref())),
+            settings: ArcSwap::from_pointee(settings(&config, own_https, certificates.as_ref())),
             access_log: ArcSwap::from_pointee(access_log(&config.log.access)?),
             unknown_hosts: AtomicU64::new(0),
         });
@@ -161,11 +171,11 @@ impl Server {
         if let (Some(handover), Some(tours)) = (&handover, &shown) {
             handover.keep_tours(tours).await.map_err(OpenError::from)?;
         }
-        let endpoints = match &handover {
+        let own = match &handover {
             Some(handover) => handover.mount(&extras.endpoints),
             None => extras.endpoints,
         };
-        let gateway = Gateway::new(Arc::clone(&shared), intercept::stack(endpoints, inject));
+        let gateway = Gateway::new(Arc::clone(&shared), intercept::stack(own, inject));
         let listen = listen::Server::new(gateway, &config, tls, drain.watch());
         let serving = listen.clone();
         let workers = Arc::new(Workers::per_core(count, move |socket, secure| {
@@ -182,11 +192,6 @@ impl Server {
             certificates: expirations(certificates.clone()),
             tours: extras.tours.clone(),
         });
-        let addresses = |secure| {
-            let of = listeners.iter().filter(move |listener| listener.secure == secure);
-            of.map(Listener::address).collect::<Vec<_>>()
-        };
-        let (http, https) = (addresses(false), addresses(true));
         let admin_address = admin.first().map(Listener::address);
         let mut tasks = vec![tokio::spawn(prune(Arc::clone(&shared)))];
         tasks.extend(handover.as_ref().map(Handover::start).into_iter().flatten());
@@ -198,7 +203,23 @@ impl Server {
                 }
             }));
         }
-        let accepting = accepting(listeners, &workers, config.limits.connections, &drain);
+        let appapi = appapi::Known::default();
+        if !external_app.is_empty() {
+            appapi.store(Arc::new(appapi::Secrets::of(&config)));
+        }
+        for listener in external_app {
+            let serving = serve_router(listener.into_bare(), appapi::router(Arc::clone(&appapi)));
+            tasks.push(tokio::spawn(async move {
+                if let Err(error) = serving.await {
+                    tracing::error!(%error, "the listener for external apps ended");
+                }
+            }));
+        }
+        let cap = config.limits.connections;
+        let mut acceptor = Acceptor::new(Arc::clone(&workers), cap, listeners.len(), drain.watch());
+        for ((endpoint, _), listener) in endpoints(&config.listen).zip(listeners) {
+            acceptor.listen(endpoint.clone(), listener)?;
+        }
         let server = Self {
             config: std::sync::Mutex::new(config),
             shared,
@@ -210,59 +231,91 @@ impl Server {
             drain,
             handover,
             tasks,
-            accepting,
-            http,
-            https,
+            acceptor: std::sync::Mutex::new(acceptor),
             admin: admin_address,
+            appapi,
         };
         server.probe();
         Ok(server)
     }
 
-    /// Takes over another configuration: sites that changed, limits, hops, the access log. What is
-    /// in flight goes on as it began. Sockets and threads stay as they are.
+    /// Takes over another configuration: sites that changed, addresses, limits, hops, the access log.
+    /// What is in flight goes on as it began. To be called within the runtime that accepts.
     ///
     /// # Errors
-    /// If a site or the access log cannot be made; everything goes on as before.
+    /// If a site or the access log cannot be made, or a new address be listened on; everything goes
+    /// on as before.
     pub fn apply(&self, config: Config) -> Result<(), StartError> {
         let table = Table::new(&config.sites, &self.shared.table.load())?;
         let mut present = self.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut acceptor = self.acceptor();
+        let added = self.bind_added(&config.listen, &acceptor)?;
         if config.log != present.log {
             self.shared.access_log.store(Arc::new(access_log(&config.log.access)?));
         } else if let Some(log) = self.shared.access_log.load().as_ref() {
             log.reopen();
         }
-        if config.listen.http != present.listen.http
-            || config.listen.https != present.listen.https
-            || config.listen.workers != present.listen.workers
+        if config.listen.workers != present.listen.workers
+            || config.limits.connections != present.limits.connections
             || config.listen.certificates != present.listen.certificates
             || config.admin.listen != present.admin.listen
             || config.store != present.store
+            || config.appapi.listen != present.appapi.listen
         {
             tracing::warn!(
-                "listening addresses, certificate folder, workers or the store changed: restart to \
-                 use them"
+                "the operator's address, certificate folder, workers, the store or the cap on \
+                 connections changed: restart to use them"
             );
         }
-        let previous = self.shared.settings.load();
-        self.shared.settings.store(Arc::new(Settings {
-            trusted_hops: config.listen.trusted_hops.clone(),
-            client_stall: config.limits.client_stall,
-            https_port: config.listen.public_https_port.or(previous.https_port),
-            has_certificate: has_certificate(self.certificates.clone()),
-        }));
+        for (endpoint, listener) in added {
+            tracing::info!(address = %listener.address(), "listening");
+            acceptor.listen(endpoint, listener)?;
+        }
+        acceptor.close(|endpoint, secure| {
+            endpoints(&config.listen).any(|one| one == (endpoint, secure))
+        });
+        let settings =
+            settings(&config, acceptor.addresses(true).find_map(tcp), self.certificates.as_ref());
+        self.shared.settings.store(Arc::new(settings));
         self.listen.reload(&config);
         if let Some(tours) = &self.tours {
             log_broken(&tours.apply(&config));
+        }
+        if config.appapi.listen.is_some() {
+            self.appapi.store(Arc::new(appapi::Secrets::of(&config)));
         }
         self.shared.table.store(Arc::new(table));
         if let Some(handover) = &self.handover {
             handover.apply(&config);
         }
         *present = config;
-        drop(present);
+        drop((present, acceptor));
         self.probe();
         Ok(())
+    }
+
+    /// Binds what is not listened on yet, or nothing.
+    fn bind_added(
+        &self,
+        wanted: &Listen,
+        acceptor: &Acceptor,
+    ) -> Result<Vec<(Endpoint, Listener)>, StartError> {
+        let added =
+            endpoints(wanted).filter(|(endpoint, secure)| !acceptor.is_open(endpoint, *secure));
+        let (https, http): (Vec<_>, Vec<_>) = added.partition(|(_, secure)| *secure);
+        if !https.is_empty() && self.certificates.is_none() {
+            return Err(StartError::NoCertificates);
+        }
+        let plain = |list: Vec<(&Endpoint, bool)>| -> Vec<Endpoint> {
+            list.into_iter().map(|(endpoint, _)| endpoint.clone()).collect()
+        };
+        let (http, https) = (plain(http), plain(https));
+        let listeners = socket::bind(&http, &https, &mut Inherited::none())?;
+        Ok(http.into_iter().chain(https).zip(listeners).collect())
+    }
+
+    fn acceptor(&self) -> std::sync::MutexGuard<'_, Acceptor> {
+        self.acceptor.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Reads the certificates again; names keep their last good one.
@@ -288,7 +341,8 @@ impl Server {
         self.operator.draining.store(true, Ordering::Relaxed);
         let limits = self.config.lock().map(|config| config.limits.clone()).unwrap_or_default();
         let summary = self.drain.run(&limits).await;
-        let _ = self.accepting.await;
+        let acceptor = self.acceptor.into_inner();
+        acceptor.unwrap_or_else(std::sync::PoisonError::into_inner).closed().await;
         for task in self.tasks {
             task.abort();
         }
@@ -307,13 +361,13 @@ impl Server {
     /// Where it listens for plain HTTP, if on TCP.
     #[must_use]
     pub fn http(&self) -> Option<SocketAddr> {
-        self.http.iter().find_map(tcp)
+        self.acceptor().addresses(false).find_map(tcp)
     }
 
     /// Where it listens for HTTPS, if on TCP.
     #[must_use]
     pub fn https(&self) -> Option<SocketAddr> {
-        self.https.iter().find_map(tcp)
+        self.acceptor().addresses(true).find_map(tcp)
     }
 
     /// Where operators connect, if on TCP.
@@ -323,9 +377,11 @@ impl Server {
     }
 
     /// All addresses of clients, for people.
-    pub fn addresses(&self) -> impl Iterator<Item = String> {
-        let http = self.http.iter().map(|address| format!("http://{address}"));
-        http.chain(self.https.iter().map(|address| format!("https://{address}")))
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        let acceptor = self.acceptor();
+        let http = acceptor.addresses(false).map(|address| format!("http://{address}"));
+        http.chain(acceptor.addresses(true).map(|address| format!("https://{address}"))).collect()
     }
 
     /// What its requests share.
@@ -376,16 +432,20 @@ fn server_tls(certificates: Certificates, shared: &Arc<Shared>) -> Result<Server
     ServerTls::new(certificates, serves_http2).map_err(|error| StartError::Tls(Box::new(error)))
 }
 
+/// Where clients shall connect, and whether with TLS; in the order in which sockets are bound.
+fn endpoints(listen: &Listen) -> impl Iterator<Item = (&Endpoint, bool)> {
+    let http = listen.http.iter().map(|endpoint| (endpoint, false));
+    http.chain(listen.https.iter().map(|endpoint| (endpoint, true)))
+}
+
 fn settings(
     config: &Config,
-    listeners: &[Listener],
+    own: Option<SocketAddr>,
     certificates: Option<&Certificates>,
 ) -> Settings {
-    let secure = listeners.iter().filter(|listener| listener.secure);
-    let own = secure.map(Listener::address).find_map(|address| tcp(&address));
     Settings {
         trusted_hops: config.listen.trusted_hops.clone(),
-        client_stall: config.limits.client_stall,
+        patience: config.limits.patience(),
         https_port: config.listen.public_https_port.or(own.map(|address| address.port())),
         has_certificate: has_certificate(certificates.cloned()),
     }
@@ -428,18 +488,11 @@ fn expirations(
     })
 }
 
-fn accepting(
-    listeners: Vec<Listener>,
-    workers: &Arc<Workers>,
-    connections: usize,
-    drain: &Drain,
-) -> JoinHandle<()> {
-    let (workers, watch) = (Arc::clone(workers), drain.watch());
-    tokio::spawn(async move {
-        if let Err(error) = accept::run(listeners, &workers, connections, &watch).await {
-            tracing::error!(%error, "accepting ended");
-        }
-    })
+async fn serve_router(listener: Bare, router: axum::Router) -> std::io::Result<()> {
+    match listener {
+        Bare::Tcp(tcp) => axum::serve(tokio::net::TcpListener::from_std(tcp)?, router).await,
+        Bare::Unix(unix) => axum::serve(tokio::net::UnixListener::from_std(unix)?, router).await,
+    }
 }
 
 async fn prune(shared: Arc<Shared>) {

@@ -4,14 +4,17 @@
 //! lower case and without port, a duration is not negative, a prefix starts with `/`). Everything
 //! compares with `==`, which is how a reload finds the sites that did not change.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 pub use super::tours::{AllTours, Progress, Tours, Wizard};
+use crate::pace::Patience;
+use crate::tls::Authorities;
 
 /// A whole configuration, checked.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,11 +49,20 @@ pub struct Listen {
     /// Port that redirects to HTTPS name, when it is not the one Passeur listens on itself.
     pub public_https_port: Option<u16>,
     /// Peers whose PROXY protocol header is required and believed.
-    pub proxy_protocol_from: Vec<IpNet>,
+    pub proxy_protocol_from: Vec<Peer>,
     /// Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed and extended.
-    pub trusted_hops: Vec<IpNet>,
+    pub trusted_hops: Vec<Peer>,
     /// Worker threads, each with its own runtime and upstream connections; 0: one per core.
     pub workers: usize,
+}
+
+/// Who connects: those at an address, or on this machine through a unix socket.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Peer {
+    /// Addresses; never as IPv4 within IPv6.
+    Net(IpNet),
+    /// Whoever may open our unix sockets.
+    Unix,
 }
 
 /// Where a listening socket comes from.
@@ -113,6 +125,8 @@ pub struct Limits {
     pub client_idle: Duration,
     /// A client that sends none of its announced body, or takes none of its answer, is cut off after this.
     pub client_stall: Duration,
+    /// What a client has to send or take, on average over two stalls, bytes per second; 0: any.
+    pub client_rate: u64,
     /// TLS handshakes and PROXY headers have to be complete within this.
     pub handshake: Duration,
     /// HTTP/2 receive window of a stream, bytes.
@@ -133,12 +147,52 @@ pub struct Limits {
     pub drain_websockets: Duration,
 }
 
+impl Peer {
+    /// Whether it is this peer; one without an address came through a unix socket.
+    #[must_use]
+    pub fn is(&self, address: Option<IpAddr>) -> bool {
+        match (self, address) {
+            (Peer::Net(net), Some(address)) => net.contains(&address.to_canonical()),
+            (Peer::Unix, None) => true,
+            _ => false,
+        }
+    }
+}
+
+impl From<IpNet> for Peer {
+    fn from(net: IpNet) -> Self {
+        Self::Net(net)
+    }
+}
+
+/// `unix`, a network, or an address.
+impl FromStr for Peer {
+    type Err = ipnet::AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text, text.parse::<IpAddr>()) {
+            ("unix", _) => Ok(Self::Unix),
+            (_, Ok(address)) => Ok(Self::Net(address.into())),
+            (_, Err(_)) => text.parse().map(Self::Net),
+        }
+    }
+}
+
+impl Limits {
+    /// How long a client may let us wait, within its body or for taking an answer.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        Patience { pause: self.client_stall, rate: self.client_rate }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             head_bytes: 128 << 10,
             client_idle: Duration::from_secs(75),
             client_stall: Duration::from_secs(300),
+            client_rate: 512,
             handshake: Duration::from_secs(15),
             h2_stream_window: 4 << 20,
             h2_connection_window: 16 << 20,
@@ -296,8 +350,8 @@ pub struct UpstreamGroup {
     pub websocket_idle: Duration,
     /// Replace `Host` by the target's own authority (and send `X-Forwarded-Host`).
     pub rewrite_host: bool,
-    /// Certificate authority file for `https` targets; `None`: the system's.
-    pub ca: Option<PathBuf>,
+    /// Certificate authorities for `https` targets; `None`: the system's.
+    pub ca: Option<Authorities>,
 }
 
 /// One web server.

@@ -250,9 +250,6 @@ pub enum Fault {
     /// No name of a tour.
     #[error("`{0}` is no name of a tour")]
     Tour(String),
-    /// A shared database without a key that is shared as well.
-    #[error("`store.postgres` is there, but no key for what is sealed in it")]
-    StoreKey,
     /// A relative path of a socket.
     #[error("a unix socket needs an absolute path")]
     UnixPath,
@@ -359,9 +356,6 @@ impl Fault {
             Fault::Size(_) => "write a whole number with a unit: 512 B, 128 KiB, 16 MiB or 1 GiB",
             Fault::Target(_) => "write \"http://HOST:PORT\", \"https://HOST\" or \"unix:/PATH\"",
             Fault::TargetPath(_) => "remove the path; to send a prefix elsewhere, use [[routes]]",
-            Fault::StoreKey => {
-                "set `folder`, where a key is made, or `key`, the same for all replicas"
-            }
             Fault::WebhookUnsigned => "set `webhook_secret = { file = \"/PATH\" }` beside it",
             Fault::TargetSecret => "remove them; Nextcloud asks its users itself",
             _ => return None,

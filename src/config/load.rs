@@ -23,6 +23,7 @@ use super::raw;
 use super::settings::Settings;
 use super::site::{Base, SiteFile};
 use super::world::{World, file};
+use crate::tls::Authorities;
 
 /// Time stamps younger than this may be shared by two versions of a file.
 const RACY: Duration = Duration::from_secs(2);
@@ -58,6 +59,8 @@ pub(super) struct Known {
     pub(super) places: clash::Places,
     warnings: Vec<Problem>,
     stamp: Option<Stamp>,
+    /// The certificate authorities that it names.
+    authorities: Vec<(PathBuf, Option<Stamp>)>,
 }
 
 /// What tells one version of a file from another.
@@ -189,13 +192,14 @@ impl Loader {
 
     /// A site: as it is known, or read again.
     fn site(&mut self, path: &Path, world: &World, problems: &mut Problems) -> Option<Arc<Known>> {
-        if let Some(known) = self.known.get(path)
+        if let Some(known) = self.known.get(path).cloned()
             && known.stamp.is_some()
             && known.stamp == Stamp::of(path)
+            && known.authorities.iter().all(|(ca, then)| then.is_some() && self.stamp(ca) == *then)
         {
             self.stamps.insert(path.to_owned(), known.stamp);
             problems.warnings.extend(known.warnings.iter().cloned());
-            return Some(Arc::clone(known));
+            return Some(known);
         }
         let text = self.read(path, &mut problems.errors)?;
         let source = Source { path, text: &text };
@@ -209,7 +213,10 @@ impl Loader {
         let checked = checked?;
         // A site with errors still takes part in the search for clashes, but is not kept.
         let stamp = if is_wrong { None } else { self.stamps.get(path).copied().flatten() };
+        let authorities = authorities(&checked.site).map(Authorities::path);
+        let authorities = authorities.map(|ca| (ca.to_owned(), self.stamp(ca))).collect();
         Some(Arc::new(Known {
+            authorities,
             places: clash::Places::of(&checked, &checker.source),
             site: self.reused(path, checked.site),
             warnings: checker.warnings,
@@ -223,6 +230,11 @@ impl Loader {
             Some(known) if *known.site == site => Arc::clone(&known.site),
             _ => Arc::new(site),
         }
+    }
+
+    /// What a file that sites name is like, looked at once for each load.
+    fn stamp(&mut self, path: &Path) -> Option<Stamp> {
+        *self.stamps.entry(path.to_owned()).or_insert_with(|| Stamp::settled(path))
     }
 
     fn read(&mut self, path: &Path, errors: &mut Vec<Problem>) -> Option<String> {
@@ -269,6 +281,12 @@ impl Stamp {
         let age = SystemTime::now().duration_since(changed).ok()?;
         (age > RACY + Duration::from_secs(1)).then_some(stamp)
     }
+}
+
+/// The certificate authorities that a site names.
+pub(super) fn authorities(site: &Site) -> impl Iterator<Item = &Authorities> {
+    let routes = site.routes.iter().map(|route| &route.upstream);
+    routes.chain([&site.upstream]).filter_map(|group| group.ca.as_ref())
 }
 
 /// The `*.toml` files in a folder, in order; hidden ones, which editors leave, are not meant.

@@ -8,11 +8,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::checked::{AccessLog, Endpoint, HostPattern};
+use super::checked::{AccessLog, Endpoint, HostPattern, Peer};
 use super::given::{Given, List, Secret};
 use super::tours::{Progress, Wizard};
 use super::values::{CloudUrl, Count, Host, Off, Prefix, Size, TargetUrl};
@@ -39,8 +38,8 @@ pub(super) struct Listen {
     pub https: Option<List<Endpoint>>,
     pub certificates: Option<Given<PathBuf>>,
     pub public_https_port: Option<Given<Count>>,
-    pub proxy_protocol_from: Option<List<IpNet>>,
-    pub trusted_hops: Option<List<IpNet>>,
+    pub proxy_protocol_from: Option<List<Peer>>,
+    pub trusted_hops: Option<List<Peer>>,
     pub workers: Option<Given<Count>>,
 }
 
@@ -65,6 +64,7 @@ pub(super) struct Limits {
     pub head_bytes: Option<Given<Size>>,
     pub client_idle: Option<Given<Duration>>,
     pub client_stall: Option<Given<Duration>>,
+    pub client_rate: Option<Given<Size>>,
     pub handshake: Option<Given<Duration>>,
     pub h2_stream_window: Option<Given<Size>>,
     pub h2_connection_window: Option<Given<Size>>,

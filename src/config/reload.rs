@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 use super::checked::Config;
 use super::load::{Loaded, Loader};
 use super::problem::{Errors, Problem};
 use super::watch::{Changed, Folders, Watch};
+use crate::tls::Authorities;
 
 /// Loads a configuration once, and again whenever it changes.
 pub struct Reloader {
@@ -73,19 +74,18 @@ impl Reloader {
         Arc::clone(&self.reloads)
     }
 
-    /// Acts on changes and on SIGHUP until it is dropped. `apply` gets every new configuration
-    /// (also one that equals the old, after SIGHUP: logs are reopened then), with the sites that
+    /// Acts on changes and on SIGHUP until it is dropped. `hangups` is listened to from before the
+    /// first load: a SIGHUP that nobody listens for kills. `apply` gets every new configuration
+    /// (also one that equals the old, after SIGHUP: logs are reopened then) and says whether it could
+    /// be used, with the sites that
     /// did not change shared with the one before; `certificates` is called when the files of the
     /// certificate folder may have changed.
-    ///
-    /// # Errors
-    /// If SIGHUP cannot be listened for.
     pub async fn run(
         mut self,
-        mut apply: impl FnMut(Config),
+        mut hangups: Signal,
+        mut apply: impl FnMut(Config) -> bool,
         mut certificates: impl FnMut(),
-    ) -> std::io::Result<()> {
-        let mut hangups = signal(SignalKind::hangup())?;
+    ) {
         loop {
             let (changed, asked) = tokio::select! {
                 changed = self.watch.changed() => (changed, false),
@@ -106,28 +106,31 @@ impl Reloader {
 
     /// Loads what the files say now, and applies it unless something is wrong with it; says
     /// whether it did.
-    pub async fn reload(&mut self, apply: &mut impl FnMut(Config)) -> bool {
+    pub async fn reload(&mut self, apply: &mut impl FnMut(Config) -> bool) -> bool {
         tell(&[Some(NotifyState::Reloading), NotifyState::monotonic_usec_now().ok()]);
         let loaded = self.load_again().await;
-        let succeeded = loaded.is_ok();
-        match loaded {
+        let succeeded = match loaded {
             Ok(loaded) => {
                 log_problems(&loaded.warnings);
                 self.folders = folders(self.loader.path(), &loaded);
                 let sites = loaded.config.sites.len();
-                apply(loaded.config);
-                self.reloads.done.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(sites, "configuration reloaded");
+                let applied = apply(loaded.config);
+                if applied {
+                    tracing::info!(sites, "configuration reloaded");
+                }
+                applied
             }
             Err(errors) => {
                 let count = errors.problems().len();
                 for problem in errors.problems() {
                     tracing::error!(place = %problem.location(), "{}", problem.advice());
                 }
-                self.reloads.failed.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(errors = count, "configuration not reloaded; the old one stays");
+                false
             }
-        }
+        };
+        let counter = if succeeded { &self.reloads.done } else { &self.reloads.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
         self.reloads.last_failed.store(!succeeded, Ordering::Relaxed);
         tell(&[Some(NotifyState::Ready)]);
         succeeded
@@ -150,7 +153,15 @@ impl Reloader {
 }
 
 fn folders(path: &Path, loaded: &Loaded) -> Folders {
+    let named: std::collections::BTreeSet<&Path> = loaded
+        .config
+        .sites
+        .iter()
+        .flat_map(|site| super::load::authorities(site))
+        .map(Authorities::path)
+        .collect();
     Folders {
+        named: named.into_iter().map(Path::to_owned).collect(),
         main: path.to_owned(),
         sites: loaded.sites_folder.clone(),
         certificates: loaded.config.listen.certificates.clone(),

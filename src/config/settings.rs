@@ -5,10 +5,8 @@ use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use super::checked::{
-    AccessLog, Admin, AllTours, AppApi, Config, Endpoint, Limits, Listen, Log, Store,
+    AccessLog, Admin, AllTours, AppApi, Config, Endpoint, Limits, Listen, Log, Peer, Store,
 };
 use super::checker::Checker;
 use super::fault::Fault;
@@ -90,8 +88,8 @@ fn listen(
             .within(&port, span, 1..=u64::from(u16::MAX))
             .and_then(|port| u16::try_from(port).ok());
     }
-    listen.proxy_protocol_from = networks(raw.proxy_protocol_from, checker);
-    listen.trusted_hops = networks(raw.trusted_hops, checker);
+    listen.proxy_protocol_from = peers(raw.proxy_protocol_from, checker);
+    listen.trusted_hops = peers(raw.trusted_hops, checker);
     checker.set_amount(&mut listen.workers, raw.workers, 0..=1024);
     listen.http = http.iter().map(|(endpoint, _)| endpoint.clone()).collect();
     listen.https = https.iter().map(|(endpoint, _)| endpoint.clone()).collect();
@@ -123,14 +121,14 @@ fn certificates(
     listen.certificates = folder.map(|(folder, _)| folder);
 }
 
-fn networks(raw: Option<List<IpNet>>, checker: &mut Checker<'_>) -> Vec<IpNet> {
-    let networks = checker.list(raw).unwrap_or_default();
-    for (network, span) in &networks {
-        if network.prefix_len() == 0 {
+fn peers(raw: Option<List<Peer>>, checker: &mut Checker<'_>) -> Vec<Peer> {
+    let peers = checker.list(raw).unwrap_or_default();
+    for (peer, span) in &peers {
+        if matches!(peer, Peer::Net(network) if network.prefix_len() == 0) {
             checker.warn(span.clone(), Fault::NetworkAll);
         }
     }
-    networks.into_iter().map(|(network, _)| network).collect()
+    peers.into_iter().map(|(peer, _)| peer).collect()
 }
 
 fn admin(
@@ -169,15 +167,11 @@ fn appapi(
 }
 
 fn store(raw: raw::Store, checker: &mut Checker<'_>) -> Store {
-    let (postgres, key) = (raw.postgres.is_some(), raw.key.is_some());
     let folder = checker.path(raw.folder);
     if let Some((folder, span)) = &folder
         && let Some(fault) = checker.world.check_store(folder)
     {
         checker.error(span.clone(), fault);
-    }
-    if postgres && folder.is_none() && !key {
-        checker.error_of_file(Fault::StoreKey);
     }
     let folder = folder.map(|(folder, _)| folder);
     Store { folder, postgres: checker.secret(raw.postgres), key: checker.secret(raw.key) }
@@ -201,6 +195,7 @@ fn limits(raw: raw::Limits, checker: &mut Checker<'_>) -> Limits {
     checker.set_amount(&mut l.head_bytes, raw.head_bytes, 8 * KIB..=16 * MIB);
     checker.set_duration(&mut l.client_idle, raw.client_idle, millis(SECOND, DAY));
     checker.set_duration(&mut l.client_stall, raw.client_stall, millis(SECOND, DAY));
+    checker.set_amount(&mut l.client_rate, raw.client_rate, 0..=GIB);
     checker.set_duration(&mut l.handshake, raw.handshake, millis(100, HOUR));
     let stream =
         checker.set_amount(&mut l.h2_stream_window, raw.h2_stream_window, MIN_WINDOW..=MAX_WINDOW);

@@ -343,10 +343,10 @@ fn group(
     checker.set_duration(&mut group.breaker_pause, raw.breaker_pause, millis(100, HOUR));
     checker.set_duration(&mut group.websocket_idle, raw.websocket_idle, millis(SECOND, 30 * DAY));
     if let Some((ca, span)) = checker.path(raw.ca) {
-        if let Some(fault) = checker.world.check_authorities(&ca) {
-            checker.error(span, fault);
+        match checker.world.authorities(&ca) {
+            Ok(authorities) => group.ca = Some(authorities),
+            Err(fault) => checker.error(span, fault),
         }
-        group.ca = Some(ca);
     }
     raw.targets
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::checked::{Config, HostPattern, TargetAddress};
 use super::checker::Checker;
@@ -327,19 +328,20 @@ enum Call {
 struct Running {
     calls: tokio::sync::mpsc::UnboundedReceiver<Call>,
     reloads: Arc<Reloads>,
-    task: tokio::task::JoinHandle<std::io::Result<()>>,
+    task: tokio::task::JoinHandle<()>,
 }
 
 impl Running {
     fn start(folder: &Folder) -> Self {
+        let hangups = signal(SignalKind::hangup()).expect("a signal");
         let loaded = Reloader::load(&folder.path("passeur.toml"));
         let (_, reloader) = loaded.unwrap_or_else(|errors| panic!("{errors}"));
         let reloads = reloader.reloads();
         let (sender, calls) = tokio::sync::mpsc::unbounded_channel();
         let again = sender.clone();
-        let apply = move |config| drop(sender.send(Call::Apply(Box::new(config))));
+        let apply = move |config| sender.send(Call::Apply(Box::new(config))).is_ok();
         let certificates = move || drop(again.send(Call::Certificates));
-        Self { calls, reloads, task: tokio::spawn(reloader.run(apply, certificates)) }
+        Self { calls, reloads, task: tokio::spawn(reloader.run(hangups, apply, certificates)) }
     }
 
     async fn call(&mut self) -> Call {
@@ -363,7 +365,7 @@ impl Drop for Running {
     }
 }
 
-/// A reloader that has answered to a change, so that SIGHUP is listened for as well.
+/// A reloader that has answered to a change.
 async fn running(folder: &Folder) -> (Running, Config) {
     let mut running = Running::start(folder);
     folder.site("ready", 8000);
@@ -431,4 +433,32 @@ async fn hangup_reloads_everything() {
     assert!(kill.expect("a command").success());
     while !matches!(running.call().await, Call::Certificates) {}
     assert_eq!(running.applied().await.sites.len(), 2);
+}
+
+/// A certificate authority that was renewed in place, with nothing else changed.
+#[tokio::test]
+async fn a_changed_authority_changes_the_sites_that_name_it_and_no_others() {
+    let folder = Folder::new();
+    let authority = || crate::tls::self_signed::generate(&["ca.test".to_owned()]).expect("one").0;
+    folder.write("ca.pem", &authority());
+    folder.site("plain", 8001);
+    folder.write(
+        "sites/tls.toml",
+        "hosts = [\"tls.test\"]\n[upstream]\ntargets = [\"https://127.0.0.1:1\"]\nca = \"ca.pem\"",
+    );
+    let (mut running, before) = running(&folder).await;
+    folder.write("ca.pem", &authority());
+    let after = running.applied().await;
+    let named = |config: &Config, name: &str| {
+        let found = config.sites.iter().find(|site| site.name == name);
+        Arc::clone(found.expect("a site"))
+    };
+    assert!(Arc::ptr_eq(&named(&before, "plain"), &named(&after, "plain")));
+    assert_ne!(named(&before, "tls"), named(&after, "tls"));
+    // One that cannot be used replaces nothing.
+    folder.write("ca.pem", "no certificate");
+    while running.reloads.failed() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(running.reloads.is_outdated());
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::checked::{AccessLog, Cloud, Endpoint, HostPattern, Target, TargetAddress};
+use super::checked::{AccessLog, Cloud, Endpoint, HostPattern, Peer, Target, TargetAddress};
 use super::fault::Fault;
 use super::given::Value;
 
@@ -128,11 +128,11 @@ impl Value for AccessLog {
     }
 }
 
-impl Value for IpNet {
+impl Value for Peer {
     const WANTED: &'static str = "a network, such as \"10.0.0.0/8\"";
 
     fn from_text(text: &str) -> Option<Result<Self, Fault>> {
-        Some(network(text))
+        Some(if text == "unix" { Ok(Peer::Unix) } else { network(text).map(Peer::Net) })
     }
 }
 

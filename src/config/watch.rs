@@ -28,6 +28,8 @@ pub(super) struct Folders {
     pub(super) main: PathBuf,
     pub(super) sites: PathBuf,
     pub(super) certificates: Option<PathBuf>,
+    /// Files that sites name; their folders are watched.
+    pub(super) named: Vec<PathBuf>,
     pub(super) tours: Vec<PathBuf>,
 }
 
@@ -177,7 +179,10 @@ impl Folders {
         let within = |folder: &Path| path.starts_with(folder);
         let certificates = self.certificates.as_deref().is_some_and(within);
         let configuration = match written {
-            true => path.file_name() == self.main.file_name() || within(&self.sites),
+            true => {
+                let mut files = std::iter::once(&self.main).chain(&self.named);
+                files.any(|file| file.file_name() == path.file_name()) || within(&self.sites)
+            }
             false => !certificates || within(&self.sites),
         };
         let tours = self.tours.iter().any(|folder| within(folder));
@@ -186,9 +191,10 @@ impl Folders {
 
     fn wanted(&self) -> Vec<Watched> {
         let mut wanted: Vec<Watched> = Vec::new();
-        let linked = std::fs::canonicalize(&self.main).ok();
-        let main = [Some(&self.main), linked.as_ref()].into_iter().flatten();
-        let plain = main.map(|file| (folder_of(file), false));
+        let plain = std::iter::once(&self.main).chain(&self.named).flat_map(|file| {
+            let linked = std::fs::canonicalize(file).unwrap_or_else(|_| file.clone());
+            [(folder_of(file), false), (folder_of(&linked), false)]
+        });
         let whole = self.certificates.iter().chain(&self.tours);
         let whole = whole.map(|folder| (folder.clone(), true));
         for (folder, recursive) in plain.chain([(self.sites.clone(), false)]).chain(whole) {
@@ -233,6 +239,7 @@ mod tests {
             main: "/etc/p/passeur.toml".into(),
             sites: "/etc/p/sites".into(),
             certificates: Some("/etc/p/certs".into()),
+            named: vec!["/etc/p/ca.pem".into()],
             tours: vec!["/etc/p/tours".into()],
         };
         let neither = Changed::default();
@@ -243,6 +250,7 @@ mod tests {
             ("/etc/p/passeur.toml", true, configuration),
             ("/etc/p/passeur.toml", false, configuration),
             ("/etc/p/access.log", true, neither),
+            ("/etc/p/ca.pem", true, configuration),
             ("/etc/p/..data", false, configuration),
             ("/etc/p/sites/a.toml", true, configuration),
             ("/etc/p/certs/a/fullchain.pem", true, certificates),

@@ -15,14 +15,14 @@ use std::sync::Arc;
 
 use super::checked::{Endpoint, SecretSource, Target, TargetAddress};
 use super::fault::Fault;
-use crate::tls::ClientTls;
+use crate::tls::{Authorities, ClientTls};
 
 /// The surroundings of one load.
 pub(super) struct World {
     /// The folder of the main file.
     base: PathBuf,
     blind: bool,
-    authorities: RefCell<HashMap<PathBuf, Option<Fault>>>,
+    authorities: RefCell<HashMap<PathBuf, Result<Authorities, Fault>>>,
     spools: RefCell<HashMap<PathBuf, Option<Fault>>>,
     local: RefCell<HashMap<IpAddr, bool>>,
 }
@@ -69,17 +69,20 @@ impl World {
         }
     }
 
-    /// Whether `path` holds authorities that an upstream can be verified with.
-    pub(super) fn check_authorities(&self, path: &Path) -> Option<Fault> {
+    /// The authorities in a file, if an upstream can be verified with them.
+    pub(super) fn authorities(&self, path: &Path) -> Result<Authorities, Fault> {
         if self.blind {
-            return None;
+            return Ok(Authorities::unread(path));
         }
         remembered(&self.authorities, path, || {
-            // Both, because what a PEM parser says about a missing file names no reason.
+            // Both, because what is said about a missing file should name the reason.
             if let Err(error) = std::fs::File::open(path) {
-                return Some(file(path, "cannot be read", error));
+                return Err(file(path, "cannot be read", error));
             }
-            ClientTls::new(Some(path), false).err().map(|e| Fault::Authorities(Arc::new(e)))
+            let unusable = |error| Fault::Authorities(Arc::new(error));
+            let authorities = Authorities::read(path).map_err(unusable)?;
+            ClientTls::trusting(Some(&authorities), false).map_err(unusable)?;
+            Ok(authorities)
         })
     }
 
@@ -139,11 +142,11 @@ impl World {
     }
 }
 
-fn remembered(
-    answers: &RefCell<HashMap<PathBuf, Option<Fault>>>,
+fn remembered<T: Clone>(
+    answers: &RefCell<HashMap<PathBuf, T>>,
     path: &Path,
-    look: impl FnOnce() -> Option<Fault>,
-) -> Option<Fault> {
+    look: impl FnOnce() -> T,
+) -> T {
     if let Some(known) = answers.borrow().get(path) {
         return known.clone();
     }

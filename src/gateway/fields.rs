@@ -51,6 +51,22 @@ pub(super) fn clean_request(headers: &mut HeaderMap, trusted: bool) {
     }
 }
 
+/// Removes what shows that a request is from Passeur's own external app at the site (A7): only
+/// Passeur itself may be that, and it does not come this way. Other external apps are let through,
+/// whose calls may well come through Passeur.
+pub(super) fn drop_own_app(headers: &mut HeaderMap, app: &str) {
+    const ID: &str = "ex-app-id";
+    let mut ids = headers.get_all(ID).iter();
+    let Some(first) = ids.next() else { return };
+    // Two of them could be read as either.
+    let is_own = first.as_bytes().trim_ascii().eq_ignore_ascii_case(app.as_bytes());
+    if is_own || ids.next().is_some() {
+        for name in [ID, "ex-app-version", "aa-version", "authorization-app-api"] {
+            headers.remove(name);
+        }
+    }
+}
+
 /// Joins the crumbs into which HTTP/2 cuts `cookie` (RFC 9113 section 8.2.3): PHP wants one field.
 pub(super) fn join_cookies(headers: &mut HeaderMap, version: Version) {
     if version != Version::HTTP_2 {
@@ -313,6 +329,22 @@ mod tests {
         let mut headers = map(&fields);
         clean_request(&mut headers, false);
         assert_eq!(headers.len(), names.len());
+    }
+
+    #[test]
+    fn nobody_else_is_our_external_app() {
+        let app = |id| map(&[("ex-app-id", id), ("authorization-app-api", "eA=="), ("depth", "0")]);
+        for own in ["passeur", " Passeur "] {
+            let mut headers = app(own);
+            drop_own_app(&mut headers, "passeur");
+            assert_eq!(headers, map(&[("depth", "0")]), "{own}");
+        }
+        let mut headers = app("other");
+        drop_own_app(&mut headers, "passeur");
+        assert_eq!(headers, app("other"));
+        headers.append("ex-app-id", HeaderValue::from_static("passeur"));
+        drop_own_app(&mut headers, "passeur");
+        assert_eq!(headers, map(&[("depth", "0")]));
     }
 
     #[test]

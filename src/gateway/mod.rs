@@ -23,7 +23,6 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use ipnet::IpNet;
 use tower::Service;
 
 pub use exchange::{Exchange, RequestId};
@@ -32,8 +31,10 @@ pub use record::Recorded;
 pub use refusal::{Asker, Refusal};
 
 use crate::body::Body;
+use crate::config::checked::Peer;
 use crate::listen::{self, BoxError, Connection};
 use crate::observe::access::AccessLog;
+use crate::pace::Patience;
 use crate::site::Table;
 use receive::Received;
 use record::Record;
@@ -53,9 +54,9 @@ pub struct Shared {
 /// Settings that hold for all sites.
 pub struct Settings {
     /// Peers whose forwarding fields are believed.
-    pub trusted_hops: Vec<IpNet>,
-    /// How long a client may pause within its body.
-    pub client_stall: std::time::Duration,
+    pub trusted_hops: Vec<Peer>,
+    /// How long a client may let us wait within its body.
+    pub patience: Patience,
     /// The port of HTTPS, if plain requests may be sent there.
     pub https_port: Option<u16>,
     /// Whether a certificate covers a host name.

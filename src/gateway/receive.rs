@@ -68,12 +68,12 @@ pub(super) fn receive(
     let upgrade = websocket(&mut request, connection);
     let version = request.version();
     let (parts, incoming) = request.into_parts();
-    let mut request =
-        Request::from_parts(parts, Body::from_client(incoming, settings.client_stall));
+    let mut request = Request::from_parts(parts, Body::from_client(incoming, settings.patience));
     origin_form(&mut request)?;
     let headers = request.headers_mut();
     fields::join_cookies(headers, version);
     fields::clean_request(headers, hop.trusted);
+    fields::drop_own_app(headers, &site.config.access.app);
     hop.forward(headers, connection, record);
     headers.insert(HOST, authority_value(&authority)?);
     record.upload(request.body());
@@ -187,14 +187,14 @@ struct Hop {
 impl Hop {
     fn of(connection: &Connection, settings: &Settings, headers: &HeaderMap) -> Self {
         let peer = connection.peer.map(|peer| peer.ip().to_canonical());
-        let listed = |ip: IpAddr| settings.trusted_hops.iter().any(|net| net.contains(&ip));
-        if !peer.is_some_and(listed) {
+        let listed = |peer| settings.trusted_hops.iter().any(|hop| hop.is(peer));
+        if !listed(peer) {
             return Self { trusted: false, secure: connection.secure, client: peer, chain: None };
         }
         let chain = joined(headers, &fields::X_FORWARDED_FOR);
         let client = chain.as_deref().and_then(|chain| {
             let hops = chain.rsplit(',').map(|hop| address(hop.trim()));
-            hops.take_while(Option::is_some).flatten().find(|ip| !listed(*ip))
+            hops.take_while(Option::is_some).flatten().find(|ip| !listed(Some(*ip)))
         });
         let proto = headers.get(&fields::X_FORWARDED_PROTO).map(HeaderValue::as_bytes);
         let secure = match proto {
@@ -213,7 +213,8 @@ impl Hop {
         let chain = match (&self.chain, peer) {
             (Some(chain), Some(peer)) => Some(format!("{chain}, {peer}")),
             (None, Some(peer)) => Some(peer.to_string()),
-            (_, None) => None,
+            (Some(chain), None) => Some(chain.clone()),
+            (None, None) => None,
         };
         if let Some(Ok(value)) = chain.map(HeaderValue::try_from) {
             headers.insert(&fields::X_FORWARDED_FOR, value);

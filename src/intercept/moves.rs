@@ -76,7 +76,7 @@ impl Rule for Join {
                 outcome
             }
             Found::Nothing(done, outcome) => {
-                self.start(key.clone(), done, &outcome, exchange, inner);
+                self.start(key.clone(), done, exchange, inner);
                 outcome
             }
             Found::NoRoom => return inner.call(exchange).await,
@@ -118,18 +118,23 @@ impl Join {
         &self,
         key: Key,
         done: watch::Sender<Option<Outcome>>,
-        outcome: &Kept,
         exchange: Box<Exchange>,
         mut inner: S,
     ) {
-        let (join, kept, id) = (self.clone(), outcome.clone(), exchange.id);
+        let (join, id) = (self.clone(), exchange.id);
         let call = inner.call(exchange);
         tokio::spawn(async move {
             let _ = done.send(Some(Outcome::of(call.await, id).await));
-            // Whoever takes the answer forgets it; this is for the case that nobody does.
-            tokio::time::sleep(KEEP_ANSWER).await;
-            join.forget(&key, &kept);
+            join.keep(&key, done).await;
         });
+    }
+
+    /// Keeps an answer until it is taken, or nobody came for it in time. Whoever takes it forgets
+    /// it, and there is nobody left to receive it then: nothing stays of what was answered.
+    async fn keep(&self, key: &Key, done: watch::Sender<Option<Outcome>>) {
+        if tokio::time::timeout(KEEP_ANSWER, done.closed()).await.is_err() {
+            self.forget(key, &done.subscribe());
+        }
     }
 
     fn forget(&self, key: &Key, outcome: &Kept) {
@@ -187,5 +192,49 @@ fn broken() -> Refusal {
     Refusal {
         side: Side::Upstream,
         ..Refusal::client(StatusCode::BAD_GATEWAY, "move_answer_lost", message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A MOVE that was started, and how long its answer is kept.
+    fn started(join: &Join) -> (Key, Kept, tokio::task::JoinHandle<Duration>) {
+        let key = Key {
+            site: "a".to_owned(),
+            target: "/remote.php/dav/uploads/a/1/.file".to_owned(),
+            destination: None,
+            credentials: Vec::new(),
+        };
+        let Found::Nothing(done, outcome) = join.find(&key) else { panic!("it was known") };
+        let (kept, same) = (join.clone(), key.clone());
+        let keeping = tokio::spawn(async move {
+            let begun = Instant::now();
+            kept.keep(&same, done).await;
+            begun.elapsed()
+        });
+        (key, outcome, keeping)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_stays_of_an_answer_that_was_taken() {
+        let join = Join::default();
+        let (key, outcome, keeping) = started(&join);
+        join.forget(&key, &outcome);
+        drop(outcome);
+        assert_eq!(keeping.await.unwrap(), Duration::ZERO);
+        assert!(join.lock().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_takes_is_kept_for_a_while() {
+        let join = Join::default();
+        let (_, outcome, keeping) = started(&join);
+        drop(outcome);
+        assert_eq!(keeping.await.unwrap(), KEEP_ANSWER);
+        assert!(join.lock().is_empty());
     }
 }

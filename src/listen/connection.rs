@@ -17,7 +17,6 @@ use http::{Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use ipnet::IpNet;
 use pin_project_lite::pin_project;
 use tokio::time::timeout;
 
@@ -28,7 +27,7 @@ use super::stall::Stall;
 use super::stream::{Socket, Stream, Transport};
 use super::strict::{Gate, Strict};
 use super::{BoxError, Connection, Gateway, http2, proxy_protocol};
-use crate::config::checked::{Config, Limits};
+use crate::config::checked::{Config, Limits, Peer};
 use crate::tls::{self, ServerTls};
 
 /// hyper wants no smaller buffer.
@@ -52,7 +51,7 @@ struct Shared {
 #[derive(Debug)]
 struct Settings {
     limits: Limits,
-    proxy_protocol_from: Vec<IpNet>,
+    proxy_protocol_from: Vec<Peer>,
 }
 
 /// How a connection ended.
@@ -151,10 +150,10 @@ impl<G: Gateway> Server<G> {
             ..Connection::default()
         };
         let handshake = async {
-            let mut socket = Stall::new(socket, limits.client_stall);
-            let trusted = |ip| settings.proxy_protocol_from.iter().any(|net| net.contains(&ip));
+            let mut socket = Stall::new(socket, limits.patience());
+            let peer = connection.peer.map(|peer| peer.ip());
             let mut surplus = bytes::Bytes::new();
-            if connection.peer.is_some_and(|peer| trusted(peer.ip())) {
+            if settings.proxy_protocol_from.iter().any(|trusted| trusted.is(peer)) {
                 let (header, rest) = proxy_protocol::read(&mut socket).await?;
                 header.apply(&mut connection);
                 surplus = rest;

@@ -1,6 +1,7 @@
 //! Serves HTTP/2 on one connection.
 //!
-//! The h2 crate checks frames, header lists and lengths. What it leaves to us is time: a client may
+//! The h2 crate checks frames, header lists and lengths, but for [fragments](super::fragments). What
+//! it leaves to us is time: a client may
 //! hold a connection open without streams, or hold an answer by granting no window, and answer
 //! pings all the while. Connections without streams are closed gracefully after the idle time, and
 //! a stream whose client grants nothing for the stall time is reset.
@@ -11,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -23,6 +24,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::budget::Window;
 use super::connection::Ended;
 use super::drain::Open;
+use super::fragments::WithoutFragments;
 use super::stream::Stream;
 use super::{BoxError, Connection, Gateway};
 use crate::config::checked::Limits;
@@ -115,8 +117,8 @@ pub(super) async fn serve<G: Gateway>(
     let streams = Arc::new(Streams::new());
     let executor = Executor { streams: streams.clone(), stall: limits.client_stall };
     let service = Service { gateway, connection, streams: streams.clone() };
-    let serving =
-        builder(executor, limits, &window).serve_connection(TokioIo::new(stream), service);
+    let serving = builder(executor, limits, &window)
+        .serve_connection(TokioIo::new(WithoutFragments::new(stream)), service);
     let mut serving = pin!(serving);
     let mut leaving = pin!(async {
         tokio::select! {
@@ -235,10 +237,26 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        this.call.poll(cx).map_ok(|response| {
+        this.call.poll(cx).map_ok(|mut response| {
+            detach(response.headers_mut());
             let progress = this.progress.take().unwrap_or_default();
             response.map(|body| AnswerBody { body, progress, begun: *this.begun })
         })
+    }
+}
+
+/// Copies values that are pieces of larger buffers. h2 keeps what it sent in the table of the
+/// connection, and with a piece of an origin's answer it would keep all that was read with it.
+fn detach(headers: &mut HeaderMap) {
+    let mut values = BytesMut::with_capacity(headers.values().map(HeaderValue::len).sum());
+    headers.values().for_each(|value| values.extend_from_slice(value.as_bytes()));
+    let mut values = values.freeze();
+    for value in headers.values_mut() {
+        // It is as valid as what it was copied from.
+        if let Ok(mut copy) = HeaderValue::from_maybe_shared(values.split_to(value.len())) {
+            copy.set_sensitive(value.is_sensitive());
+            *value = copy;
+        }
     }
 }
 
@@ -300,5 +318,25 @@ impl<F: Future> Future for Task<F> {
             timer.as_mut().reset(deadline);
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_keep_nothing_of_the_buffer_they_were_read_into() {
+        let buffer = Bytes::from(vec![b'a'; 64 << 10]);
+        let mut headers = HeaderMap::new();
+        for (name, range) in [("date", 0..29), ("server", 100..106), ("server", 200..200)] {
+            let value = HeaderValue::from_maybe_shared(buffer.slice(range)).unwrap();
+            headers.append(name, value);
+        }
+        let before = headers.clone();
+        detach(&mut headers);
+        assert_eq!(headers, before);
+        drop(before);
+        assert!(buffer.is_unique());
     }
 }

@@ -19,6 +19,7 @@ pub mod accept;
 pub mod budget;
 pub mod connection;
 pub mod drain;
+mod fragments;
 pub mod framing;
 mod http2;
 pub mod notify;

@@ -1,31 +1,29 @@
-//! Cuts off clients that take nothing of what is written to them.
+//! Cuts off clients that take nothing of what is written to them, or too little.
 //!
-//! It sits right on the socket, beneath TLS, where "took a byte" is visible: a write that stays
-//! pending for the whole time fails with `TimedOut`, and the connection ends. A slow reader that
-//! takes something now and then is never cut. A write that succeeds costs nothing: the timer is
-//! made when a write has to wait for the first time, and not moved while writes make progress.
+//! It sits right on the socket, beneath TLS, where "took a byte" is visible: once a write stays
+//! pending for too long, or writes do so on average, they fail with `TimedOut`, and the connection
+//! ends. An honest slow reader is never cut. A write that succeeds at once costs nothing: the timer
+//! is made when a write has to wait for the first time, and not moved while writes make progress.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+
+use crate::pace::{Pace, Patience};
 
 /// A stream whose writes may not stand still.
 #[derive(Debug)]
 pub struct Stall<S> {
     io: S,
-    after: Duration,
-    waiting_since: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
+    pace: Pace,
 }
 
 impl<S> Stall<S> {
-    /// Writes to `io` may stand still for less than `after`.
-    pub fn new(io: S, after: Duration) -> Self {
-        Self { io, after, waiting_since: None, timer: None }
+    /// Writes to `io` may have to wait as `patience` says.
+    pub fn new(io: S, patience: Patience) -> Self {
+        Self { io, pace: Pace::new(patience) }
     }
 
     /// The stream itself.
@@ -33,25 +31,19 @@ impl<S> Stall<S> {
         &self.io
     }
 
-    fn watch<T>(
+    fn watch(
         &mut self,
         cx: &mut Context<'_>,
-        outcome: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if outcome.is_ready() {
-            self.waiting_since = None;
-            return outcome;
-        }
-        let now = Instant::now();
-        let deadline = *self.waiting_since.get_or_insert(now) + self.after;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        while timer.as_mut().poll(cx).is_ready() {
-            if now >= deadline {
+        outcome: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match &outcome {
+            Poll::Ready(written) => self.pace.moved(*written.as_ref().unwrap_or(&0)),
+            Poll::Pending => {
+                ready!(self.pace.poll_exhausted(cx));
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
-            timer.as_mut().reset(deadline);
         }
-        Poll::Pending
+        outcome
     }
 }
 
@@ -101,17 +93,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stall<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
 
     use super::*;
 
     const AFTER: Duration = Duration::from_secs(300);
+    const PATIENCE: Patience = Patience { pause: AFTER, rate: 100 };
 
     #[tokio::test(start_paused = true)]
     async fn cuts_a_reader_that_takes_nothing() {
         let (ours, _theirs) = tokio::io::duplex(64);
         let begun = Instant::now();
-        let outcome = Stall::new(ours, AFTER).write_all(&[0; 1000]).await;
+        let outcome = Stall::new(ours, PATIENCE).write_all(&[0; 1000]).await;
         assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert_eq!(begun.elapsed(), AFTER);
     }
@@ -127,7 +123,21 @@ mod tests {
                 count += theirs.read(&mut piece).await.unwrap();
             }
         });
-        Stall::new(ours, AFTER).write_all(&[0; 1000]).await.unwrap();
+        Stall::new(ours, Patience::at_any_rate(AFTER)).write_all(&[0; 1000]).await.unwrap();
         reader.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cuts_a_reader_that_takes_a_byte_a_minute() {
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        tokio::spawn(async move {
+            while theirs.read_u8().await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+        });
+        let begun = Instant::now();
+        let outcome = Stall::new(ours, PATIENCE).write_all(&[0; 1000]).await;
+        assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() < AFTER * 3, "{:?}", begun.elapsed());
     }
 }

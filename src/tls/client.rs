@@ -1,5 +1,6 @@
 //! TLS towards an upstream: the system's authorities, or one private authority of the site.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +19,14 @@ pub type ClientStream = tokio_rustls::client::TlsStream<TcpStream>;
 #[derive(Clone)]
 pub struct ClientTls {
     connector: TlsConnector,
+}
+
+/// Certificate authorities as their file holds them, so that whoever compares two of them sees
+/// that the file changed.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Authorities {
+    path: PathBuf,
+    pem: Arc<[u8]>,
 }
 
 /// Why no client configuration could be made.
@@ -43,9 +52,18 @@ impl ClientTls {
     /// # Errors
     /// [`Error`] if the authorities cannot be used.
     pub fn new(authority: Option<&Path>, http2: bool) -> Result<Self, Error> {
+        let authority = authority.map(Authorities::read).transpose()?;
+        Self::trusting(authority.as_ref(), http2)
+    }
+
+    /// The same, with an authority that was read before.
+    ///
+    /// # Errors
+    /// [`Error`] if the authorities cannot be used.
+    pub fn trusting(authority: Option<&Authorities>, http2: bool) -> Result<Self, Error> {
         let builder = ClientConfig::builder();
         let mut config = match authority {
-            Some(path) => builder.with_root_certificates(roots(path)?).with_no_client_auth(),
+            Some(own) => builder.with_root_certificates(own.roots()?).with_no_client_auth(),
             None => builder.with_platform_verifier()?.with_no_client_auth(),
         };
         config.alpn_protocols =
@@ -64,14 +82,47 @@ impl ClientTls {
     }
 }
 
-fn roots(path: &Path) -> Result<rustls::RootCertStore, Error> {
-    let unreadable = |source| Error::Authorities { path: path.to_owned(), source };
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-        roots.add(certificate.map_err(unreadable)?)?;
+impl Authorities {
+    /// Reads a file; what is in it is not looked at yet.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        match std::fs::read(path) {
+            Ok(pem) => Ok(Self { path: path.to_owned(), pem: pem.into() }),
+            Err(error) => {
+                let source = rustls::pki_types::pem::Error::Io(error);
+                Err(Error::Authorities { path: path.to_owned(), source })
+            }
+        }
     }
-    if roots.is_empty() {
-        return Err(unreadable(rustls::pki_types::pem::Error::NoItemsFound));
+
+    /// A file that nobody looked at.
+    pub(crate) fn unread(path: &Path) -> Self {
+        Self { path: path.to_owned(), pem: Arc::default() }
     }
-    Ok(roots)
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn roots(&self) -> Result<rustls::RootCertStore, Error> {
+        let unreadable = |source| Error::Authorities { path: self.path.clone(), source };
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&self.pem) {
+            roots.add(certificate.map_err(unreadable)?)?;
+        }
+        if roots.is_empty() {
+            return Err(unreadable(rustls::pki_types::pem::Error::NoItemsFound));
+        }
+        Ok(roots)
+    }
+}
+
+impl fmt::Debug for Authorities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Authorities").field(&self.path).finish()
+    }
 }

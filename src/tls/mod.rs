@@ -9,5 +9,5 @@ mod server;
 mod tests;
 
 pub use certificates::{CertificateError, Certificates};
-pub use client::{ClientStream, ClientTls, Error as ClientError};
+pub use client::{Authorities, ClientStream, ClientTls, Error as ClientError};
 pub use server::{Accepted, HandshakeError, ServerStream, ServerTls};

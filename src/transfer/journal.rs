@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use super::effect::{Effect, Outcome};
+use super::effect::{Effect, Outcome, Part};
 use super::site::World;
 use super::{Error, Halt};
 use crate::dav::client::Retry;
@@ -49,6 +49,8 @@ pub(crate) struct Journal {
     claim: Claim,
     item: u32,
     known: HashMap<String, Known>,
+    /// Steps that are being put back, or were.
+    undoing: HashMap<String, String>,
     fault: Option<Fault>,
 }
 
@@ -84,10 +86,12 @@ impl Journal {
         fault: Option<&Fault>,
     ) -> Result<Self, Error> {
         let lines = store.journal(&claim.id, Some(item)).await?;
+        let undoing = lines.iter().filter(|line| matches!(line.phase.as_str(), "undo" | "undone"));
         Ok(Self {
             store: store.clone(),
             claim: claim.clone(),
             item,
+            undoing: undoing.map(|line| (line.step.clone(), line.phase.clone())).collect(),
             known: known(&lines)?.into_iter().map(|(_, step, known)| (step, known)).collect(),
             fault: fault.cloned(),
         })
@@ -143,7 +147,18 @@ impl Journal {
     }
 
     /// Puts a step back, once.
-    pub async fn revert(&self, world: &World, step: &str, known: &Known) -> Result<(), Error> {
+    pub async fn revert(
+        &self,
+        world: &World,
+        step: &str,
+        known: &Known,
+        part: Part,
+    ) -> Result<(), Error> {
+        let name = match part {
+            Part::Early => step.to_owned(),
+            Part::Late => format!("{step} (late)"),
+        };
+        let step = name.as_str();
         let (effect, outcome) = match known {
             Known::Begun(effect) => (effect, None),
             Known::Ended(effect, outcome) => (effect, Some(outcome)),
@@ -151,12 +166,11 @@ impl Journal {
         if effect.only_looks() {
             return Ok(());
         }
-        let lines = self.store.journal(&self.claim.id, Some(self.item)).await?;
-        let has = |phase| lines.iter().any(|line| line.step == step && line.phase == phase);
-        if has("undone") {
+        let phase = self.undoing.get(step).map(String::as_str);
+        if phase == Some("undone") {
             return Ok(());
         }
-        if !has("undo") {
+        if phase.is_none() {
             self.write(step, "undo", "null").await?;
         }
         let mut pause = PAUSE;
@@ -164,7 +178,7 @@ impl Journal {
         loop {
             tries += 1;
             self.may_die(step, "undoing")?;
-            match effect.revert(world, outcome).boxed().await {
+            match effect.revert(world, outcome, part).boxed().await {
                 Ok(()) => break,
                 Err(error) => self.again(error, tries)?,
             }

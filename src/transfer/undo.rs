@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::effect::Effect;
+use super::effect::{Effect, Part};
 use super::journal::{Known, known};
 use super::model::{ItemState, Plan, State};
 use super::site::World;
@@ -24,14 +24,21 @@ pub(super) async fn undo(
     let lines = transfers.lines().journal(&claim.id, None).await?;
     let steps = known(&lines)?;
     let mut stuck: BTreeMap<u32, String> = BTreeMap::new();
-    let (late, soon): (Vec<_>, Vec<_>) =
-        steps.into_iter().rev().partition(|(_, _, known)| effect(known).reverts_late());
-    for (item, step, known) in soon.iter().chain(&late) {
+    let mut ways: Vec<(&(u32, String, Known), Part)> = Vec::new();
+    for part in [Part::Early, Part::Late] {
+        let of = steps.iter().rev().filter(|(.., known)| effect(known).parts().contains(&part));
+        ways.extend(of.map(|step| (step, part)));
+    }
+    let mut journals = BTreeMap::new();
+    for ((item, step, known), part) in ways {
+        if !journals.contains_key(item) {
+            journals.insert(*item, transfers.journal_of(claim, *item).await?);
+        }
+        let Some(journal) = journals.get(item) else { continue };
         if stuck.contains_key(item) {
             continue;
         }
-        let journal = transfers.journal_of(claim, *item).await?;
-        match journal.revert(world, step, known).await {
+        match journal.revert(world, step, known, part).await {
             Ok(()) => {}
             Err(error) if error.stops_all() => return Err(error),
             Err(error) => {
@@ -40,7 +47,7 @@ pub(super) async fn undo(
         }
     }
     for item in &plan.items {
-        let touched = soon.iter().chain(&late).any(|(of, ..)| *of == item.id);
+        let touched = steps.iter().any(|(of, ..)| *of == item.id);
         let (state, error) = match (stuck.get(&item.id), touched) {
             (Some(why), _) => (ItemState::Kept, Some(why.as_str())),
             (None, true) => (ItemState::Undone, None),

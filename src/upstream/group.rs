@@ -58,7 +58,7 @@ impl Group {
         let mut targets = Vec::with_capacity(config.targets.len());
         for target in &config.targets {
             let tls = match target.tls {
-                true => Some(ClientTls::new(config.ca.as_deref(), target.http2)?),
+                true => Some(ClientTls::trusting(config.ca.as_ref(), target.http2)?),
                 false => None,
             };
             let named = elsewhere && target.is_named();

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use http::header::{COOKIE, SET_COOKIE};
-use passeur::config::checked::{AccessLog, Route};
-use tokio::net::TcpSocket;
+use passeur::config::checked::{AccessLog, Config, Endpoint, Peer, Route};
+use tokio::net::{TcpSocket, UnixStream};
 
 use crate::support::{HOST, Origin, Pieces, Wire, builder, get, proxy_to, request, site};
 
@@ -28,6 +28,25 @@ async fn a_listed_hop_is_believed_and_extended() {
     let head = origin.only_request().head;
     assert_eq!(head.field("x-forwarded-for").unwrap(), "6.6.6.6, 192.0.2.7, 127.0.0.1");
     assert_eq!(head.field("x-forwarded-proto").unwrap(), "https");
+}
+
+/// A1: a hop on this machine, through a unix socket.
+#[tokio::test]
+async fn a_hop_without_an_address_is_believed_where_it_is_listed() {
+    let origin = Origin::ok().await;
+    for (listed, expected) in [(false, None), (true, Some("192.0.2.7"))] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listen = |config: &mut Config| {
+            config.listen.http.push(Endpoint::Unix(path.clone()));
+            config.listen.trusted_hops.extend(listed.then_some(Peer::Unix));
+        };
+        let _proxy = proxy_to(&origin).config(listen).start().await;
+        let mut hop = Wire::new(UnixStream::connect(&path).await.unwrap());
+        hop.ask(get("/", "X-Forwarded-For: 192.0.2.7\r\n")).await;
+        let head = origin.requests().pop().unwrap().head;
+        assert_eq!(head.field("x-forwarded-for").as_deref(), expected);
+    }
 }
 
 /// A2

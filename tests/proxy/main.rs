@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a test needs has to be there")]
 
+mod addresses;
 mod bodies;
 mod connections;
 mod documented;

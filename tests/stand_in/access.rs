@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use http::StatusCode;
-use passeur::demo::{Error, StandIn};
+use passeur::demo::{Error, RegisterError, StandIn};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::support::{FILES, Site, between, open};
 
@@ -215,4 +216,38 @@ async fn the_first_run_wizard_is_there_until_it_is_closed() {
     let closed = site.ask("DELETE", "/apps/firstrunwizard/wizard", &with, "").await;
     assert_eq!(closed.status, StatusCode::OK);
     assert!(!site.ask("GET", "/apps/files/", &with, "").await.body.contains(script));
+}
+
+#[tokio::test]
+async fn an_app_is_registered_if_it_answers_as_one() {
+    let site = Site::start().await;
+    // The stand-in itself is no app.
+    let error = site.stand.register_app(site.address).await.unwrap_err();
+    assert!(matches!(error, RegisterError::Refused { path: "/heartbeat", .. }), "{error}");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = tokio::spawn(async move {
+        let mut asked = Vec::new();
+        for body in [r#"{"status":"ok"}"#, "{}", r#"{"error":""}"#] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).await.unwrap();
+                head.extend(byte);
+            }
+            let head = String::from_utf8(head).unwrap();
+            asked.push((head.lines().next().unwrap().to_owned(), head.contains("OnMzY3JldA==")));
+            let length = body.len();
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+        asked
+    });
+    site.stand.register_app(address).await.unwrap();
+    let asked = app.await.unwrap();
+    let lines =
+        ["GET /heartbeat HTTP/1.1", "POST /init HTTP/1.1", "PUT /enabled?enabled=1 HTTP/1.1"];
+    let expected: Vec<_> = lines.iter().map(|l| (*l).to_owned()).zip([false, true, true]).collect();
+    assert_eq!(asked, expected);
 }

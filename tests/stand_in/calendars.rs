@@ -38,6 +38,28 @@ async fn calendars_are_found_and_synced_by_token() {
     let path = format!("{CALENDARS}/bob/asso_shared_by_alice/private.ics");
     assert_eq!(site.as_user("bob", "GET", &path, &[], "").await.status, StatusCode::NOT_FOUND);
 
+    // Of what is confidential, they see when it is.
+    let busy =
+        event("busy").replace("END:VEVENT", "SUMMARY:Secret\r\nCLASS:CONFIDENTIAL\r\nEND:VEVENT");
+    site.as_user(
+        "alice",
+        "PUT",
+        &format!("{CALENDARS}/alice/personal/busy.ics"),
+        &[],
+        busy.clone(),
+    )
+    .await;
+    let own = site
+        .as_user("alice", "GET", &format!("{CALENDARS}/alice/personal/busy.ics"), &[], "")
+        .await;
+    assert_eq!(own.body, busy);
+    let to = [("destination", "/remote.php/dav/calendars/alice/asso/busy.ics")];
+    site.as_user("alice", "MOVE", &format!("{CALENDARS}/alice/personal/busy.ics"), &to, "").await;
+    let path = format!("{CALENDARS}/bob/asso_shared_by_alice/busy.ics");
+    let seen = site.as_user("bob", "GET", &path, &[], "").await.body;
+    assert!(seen.contains("SUMMARY:Busy") && !seen.contains("Secret"), "{seen}");
+    site.as_user("alice", "DELETE", &format!("{CALENDARS}/alice/asso/busy.ics"), &[], "").await;
+
     let first = sync(&site, "bob", "asso_shared_by_alice", "").await;
     assert_eq!(first.body.matches("<d:response>").count(), 13);
     let token = between(&first.body, "<d:sync-token>", "</d:sync-token>");
@@ -111,4 +133,14 @@ async fn cards_are_queried_and_keep_birthdays() {
         site.as_user("alice", "GET", &birthday, &[], "").await.status,
         StatusCode::NOT_FOUND
     );
+}
+
+#[tokio::test]
+async fn events_to_come_are_found_without_an_end() {
+    let site = Site::start().await;
+    let query = r#"<c:calendar-query xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav"><d:prop><d:getetag/><c:calendar-data/></d:prop><c:filter><c:comp-filter name="VCALENDAR"><c:comp-filter name="VEVENT"><c:time-range start="20270110T000000Z"/></c:comp-filter></c:comp-filter></c:filter></c:calendar-query>"#;
+    let path = format!("{CALENDARS}/alice/asso/");
+    let found = site.as_user("alice", "REPORT", &path, &[("depth", "1")], query).await;
+    assert!(found.body.contains("SUMMARY:Réunion ev11"), "{}", found.body);
+    assert!(found.body.contains("/meet.ics") && !found.body.contains("/ev1.ics"));
 }

@@ -146,3 +146,20 @@ async fn bulk_takes_many_files() {
     assert_eq!(got.body, "hi");
     assert_eq!(got.header("last-modified"), "Tue, 14 Nov 2023 22:13:20 GMT");
 }
+
+#[tokio::test]
+async fn a_name_is_one_file_however_it_is_composed() {
+    let site = Site::start().await;
+    let (composed, apart) =
+        (format!("{FILES}/dave/%C3%A9.txt"), format!("{FILES}/dave/e%CC%81.txt"));
+    let first = site.as_user("dave", "PUT", &composed, &[], "one").await;
+    assert_eq!(first.status, StatusCode::CREATED);
+    let again = site.as_user("dave", "PUT", &apart, &[], "two").await;
+    assert_eq!(again.status, StatusCode::NO_CONTENT);
+    assert_eq!(site.as_user("dave", "GET", &composed, &[], "").await.body, "two");
+    let new = format!("{FILES}/dave/a%CC%8A.txt");
+    site.as_user("dave", "PUT", &new, &[], "x").await;
+    let home = format!("{FILES}/dave/");
+    let listed = site.as_user("dave", "PROPFIND", &home, &[("depth", "1")], "").await.body;
+    assert!(listed.contains("/%c3%a5.txt</d:href>"), "{listed}");
+}

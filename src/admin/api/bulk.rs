@@ -120,8 +120,11 @@ pub(super) async fn start(
     Ok((status, Json(Bulk { transfers })))
 }
 
+/// Requests by their lines.
+type Numbered = Vec<(u64, Request)>;
+
 /// The requests of a file, by line, and what is wrong with the others.
-fn read(bytes: &Bytes) -> Result<(Vec<(u64, Request)>, Vec<Wrong>), Problem> {
+fn read(bytes: &Bytes) -> Result<(Numbered, Vec<Wrong>), Problem> {
     let bytes = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
     let names = reader.headers().map_err(|error| Problem::bad("bad_csv", format!("{error}.")))?;

@@ -294,7 +294,7 @@ async fn act(
     let acted = acted.await;
     let name = format!("transfer.{}", action.word());
     let detail = json!({ "plan": transfer.plan.hash });
-    let result = acted.as_ref().map(|()| ());
+    let result = acted.as_ref().copied();
     api.note(caller, site, &name, &id.to_string(), result, detail).await?;
     acted?;
     if matches!(action, Action::Undo | Action::Resume) {

@@ -159,13 +159,19 @@ impl Entries {
 
     async fn root(&mut self) -> Result<(), Error> {
         self.state = State::Inside;
-        match self.xml.token().await? {
-            Token::Open(name, _) if name.is("DAV:", "multistatus") => {
-                self.xml.refill();
-                Ok(())
+        loop {
+            match self.xml.token().await? {
+                // A byte order mark that came in two pieces is left over.
+                Token::Text(text) if text.trim_matches('\u{feff}').trim().is_empty() => {}
+                Token::Open(name, _) if name.is("DAV:", "multistatus") => {
+                    self.xml.refill();
+                    return Ok(());
+                }
+                Token::Open(name, _) => {
+                    return Err(malformed(format!("`{name}` where a multistatus was due")));
+                }
+                _ => return Err(malformed("no multistatus")),
             }
-            Token::Open(name, _) => Err(malformed(format!("`{name}` where a multistatus was due"))),
-            _ => Err(malformed("no multistatus")),
         }
     }
 }
@@ -503,7 +509,7 @@ pub(super) fn explain(refusal: &mut Refusal, body: &[u8]) {
                     Some("message") => &mut refusal.message,
                     _ => continue,
                 };
-                let told: String = slot.take().unwrap_or_default() + text.trim();
+                let told: String = slot.take().unwrap_or_default() + &text;
                 *slot = Some(told.chars().take(MAX_MESSAGE).collect());
             }
             Ok(Event::GeneralRef(entity)) if inside.as_deref() == Some("message") => {

@@ -18,6 +18,8 @@ mod error;
 mod path;
 mod property;
 mod request;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 use std::sync::Arc;

@@ -55,7 +55,7 @@ impl Path {
     /// # Errors
     /// If one of them cannot be a name.
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, PathError> {
-        names.into_iter().try_fold(Self::root(), |path, name| path.join(name))
+        Self::root().down(names)
     }
 
     /// One step down.
@@ -63,18 +63,7 @@ impl Path {
     /// # Errors
     /// If `name` is empty, `.` or `..`, or holds a slash or a control character.
     pub fn join(&self, name: &str) -> Result<Self, PathError> {
-        if matches!(name, "" | "." | "..")
-            || name.contains('/')
-            || name.chars().any(char::is_control)
-        {
-            return Err(PathError::Name(name.to_owned()));
-        }
-        if self.names.iter().map(String::len).sum::<usize>() + name.len() > MAX_BYTES {
-            return Err(PathError::TooLong);
-        }
-        let mut names = self.names.clone();
-        names.push(name.to_owned());
-        Ok(Self { names })
+        self.down([name])
     }
 
     /// Several steps down: `a/b/c`, not escaped. Slashes at the ends do not matter.
@@ -82,11 +71,27 @@ impl Path {
     /// # Errors
     /// As [`Path::join`].
     pub fn walk(&self, relative: &str) -> Result<Self, PathError> {
-        let steps = relative.trim_matches('/');
-        if steps.is_empty() {
-            return Ok(self.clone());
+        match relative.trim_matches('/') {
+            "" => Ok(self.clone()),
+            steps => self.down(steps.split('/')),
         }
-        steps.split('/').try_fold(self.clone(), |path, name| path.join(name))
+    }
+
+    fn down<'a>(&self, steps: impl IntoIterator<Item = &'a str>) -> Result<Self, PathError> {
+        let mut path = self.clone();
+        let mut bytes: usize = path.names.iter().map(|name| name.len() + 1).sum();
+        for name in steps {
+            bytes += name.len() + 1;
+            if bytes > MAX_BYTES {
+                return Err(PathError::TooLong);
+            }
+            let leads_elsewhere = matches!(name, "" | "." | "..");
+            if leads_elsewhere || name.contains('/') || name.chars().any(char::is_control) {
+                return Err(PathError::Name(name.to_owned()));
+            }
+            path.names.push(name.to_owned());
+        }
+        Ok(path)
     }
 
     /// The path of an address as it stands in an answer: path or URL, escaped, of which `base` is
@@ -111,13 +116,17 @@ impl Path {
                 .map(|name| name.into_owned())
                 .map_err(|_| elsewhere())
         };
+        if path.len() > 3 * MAX_BYTES {
+            return Err(PathError::TooLong);
+        }
         let mut steps = path.split('/').filter(|step| !step.is_empty());
         for wanted in base.split('/').filter(|step| !step.is_empty()) {
             if steps.next().map(decode).transpose()?.as_deref() != Some(wanted) {
                 return Err(elsewhere());
             }
         }
-        steps.try_fold(Self::root(), |path, step| path.join(&decode(step)?))
+        let steps = steps.map(decode).collect::<Result<Vec<_>, _>>()?;
+        Self::of(steps.iter().map(String::as_str))
     }
 
     /// Its names, from the top.

@@ -53,7 +53,7 @@ pub enum Conditions {
 pub struct Put {
     /// `Content-Type`.
     pub kind: Option<String>,
-    /// `OC-Checksum`, such as `SHA1:…`: the server refuses bytes that do not match.
+    /// `OC-Checksum`, such as `SHA1:…`. The server keeps it, and does not check it.
     pub checksum: Option<String>,
     /// When it was changed last, seconds since 1970.
     pub mtime: Option<i64>,

@@ -70,30 +70,40 @@ fn may_pass_on(view: &View, node: &Node) -> bool {
         mount.root.storage == node.storage
             && (mount.root.path == node.path || is_below(&node.path, &mount.root.path))
     };
-    view.mounts.iter().filter(covers).all(|mount| mount.rights & right::SHARE != 0)
+    view.mounts.iter().filter(covers).all(|mount| !mount.broken && mount.rights & right::SHARE != 0)
 }
 
 /// What the core does when a share ends: whoever passed the file on, and cannot reach it any more, is
-/// replaced by the one who had shared it with them, where the rows still name the file's owner.
+/// replaced by the one who had shared it with them, where the rows still name the file's owner. As
+/// with [`adjust`], a second way to the file, broken or without the right to pass it on, prevents it.
 pub(in crate::demo) async fn promote(
     db: &mut SqliteConnection,
     node: &Node,
     lost: &[String],
-    sharer: &str,
+    sharer: &View,
 ) -> Result<(), sqlx::Error> {
     for uid in lost {
-        sqlx::query(
-            "UPDATE oc_share SET uid_initiator = ?1 WHERE uid_initiator = ?2 AND uid_owner = ?3
+        let shares: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT id, file_source FROM oc_share WHERE uid_initiator = ?1 AND uid_owner = ?2
              AND share_type IN (0, 1, 3, 4, 6) AND file_source IN (SELECT fileid FROM oc_filecache
-               WHERE storage = ?4 AND (path = ?5 OR path > ?5 || '/' AND path < ?5 || '0'))",
+               WHERE storage = ?3 AND (path = ?4 OR path > ?4 || '/' AND path < ?4 || '0'))",
         )
-        .bind(sharer)
         .bind(uid)
         .bind(&node.owner)
         .bind(node.storage)
         .bind(&node.path)
-        .execute(&mut *db)
+        .fetch_all(&mut *db)
         .await?;
+        for (id, file) in shares {
+            let shared = super::tree::node_by_id(&mut *db, file).await?;
+            if shared.is_some_and(|shared| may_pass_on(sharer, &shared)) {
+                sqlx::query("UPDATE oc_share SET uid_initiator = ?1 WHERE id = ?2 OR parent = ?2")
+                    .bind(&sharer.uid)
+                    .bind(id)
+                    .execute(&mut *db)
+                    .await?;
+            }
+        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, FromRow, Row};
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::demo::mint;
 
@@ -178,6 +179,9 @@ impl View {
 
     /// Where a name leads.
     pub(in crate::demo) fn place(&self, name: &str) -> Place {
+        // Names are kept composed, as the original keeps them: `é` is one file however it is sent.
+        let composed: String = name.nfc().collect();
+        let name = composed.as_str();
         let inside = |mount: &Mount| -> Option<String> {
             let rest = name.strip_prefix(mount.target.as_str())?;
             (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())

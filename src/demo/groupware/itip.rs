@@ -16,6 +16,8 @@ pub(super) struct Message {
     pub(super) to: String,
     pub(super) uid: String,
     pub(super) summary: String,
+    /// Which state of the event it speaks of.
+    pub(super) sequence: i64,
     /// The components, as they go into the calendar of whoever gets them.
     pub(super) components: Vec<Component>,
     /// Whether a mail would tell something new.
@@ -59,7 +61,10 @@ impl Component {
 
     /// What tells a mail's reader that something is new.
     fn stamp(&self) -> [Option<&str>; 4] {
-        ["RECURRENCE-ID", "RRULE", "SEQUENCE", "LAST-MODIFIED"].map(|name| self.value(name))
+        // A first state is like none.
+        let told = |value: &&str| *value != "0";
+        ["RECURRENCE-ID", "RRULE", "SEQUENCE", "LAST-MODIFIED"]
+            .map(|name| self.value(name).filter(told))
     }
 }
 
@@ -124,6 +129,10 @@ impl Event {
         Some(line.parameter("PARTSTAT").unwrap_or("NEEDS-ACTION").to_ascii_uppercase())
     }
 
+    fn sequence(&self) -> Option<i64> {
+        self.components.iter().find_map(|one| one.value("SEQUENCE"))?.parse().ok()
+    }
+
     fn text(&self, name: &'static str) -> String {
         self.components.iter().find_map(|one| one.value(name)).unwrap_or_default().to_owned()
     }
@@ -156,6 +165,10 @@ fn from_organizer(organizer: &str, before: &Event, after: Option<&Event>) -> Vec
     let ends = gone || source.cancelled() && !before.cancelled();
     let mut guests = source.guests();
     guests.extend(before.guests().into_iter().filter(|guest| !source.guests().contains(guest)));
+    let sequence = match after {
+        Some(_) => source.sequence().unwrap_or(1),
+        None => source.sequence().unwrap_or(0) + 1,
+    };
     let mut messages = Vec::new();
     for guest in guests.into_iter().filter(|guest| guest != organizer) {
         let now = source.with(&guest);
@@ -175,7 +188,8 @@ fn from_organizer(organizer: &str, before: &Event, after: Option<&Event>) -> Vec
             to: guest,
             uid: source.text("UID"),
             summary: source.text("SUMMARY"),
-            components,
+            sequence,
+            components: components.iter().map(complete).collect(),
             news,
         });
     }
@@ -220,9 +234,28 @@ fn from_guest(
         to: organizer.to_owned(),
         uid: source.text("UID"),
         summary: source.text("SUMMARY"),
+        sequence: source.sequence().unwrap_or(0),
         components,
         news,
     }]
+}
+
+/// A component as it is sent: every guest has an answer, and there is a sequence.
+fn complete(one: &Component) -> Component {
+    let mut lines: Vec<String> = Vec::with_capacity(one.lines.len() + 1);
+    for raw in &one.lines {
+        let changed = object::line(raw).filter(|line| line.name == "ATTENDEE").map(|line| {
+            let answer = line.parameter("PARTSTAT").unwrap_or("NEEDS-ACTION").to_owned();
+            let bare = without_parameter(&line, "SCHEDULE-STATUS");
+            object::line(&bare)
+                .map_or(bare.clone(), |line| with_parameter(&line, "PARTSTAT", &answer))
+        });
+        lines.push(changed.unwrap_or_else(|| raw.clone()));
+    }
+    if one.value("SEQUENCE").is_none() {
+        lines.push("SEQUENCE:0".to_owned());
+    }
+    Component { lines }
 }
 
 /// A guest's answer, with what identifies the occurrence.
@@ -275,13 +308,14 @@ pub(super) fn with_answer(text: &str, answer: &Message) -> Option<String> {
 }
 
 /// A guest's copy of an event that is off.
-pub(super) fn cancelled(text: &str) -> String {
+pub(super) fn cancelled(text: &str, sequence: i64) -> String {
     let mut out = String::new();
     for line in object::unfold(text).lines() {
-        if line.starts_with("STATUS:") {
+        if line.starts_with("STATUS:") || line.starts_with("SEQUENCE:") {
             continue;
         }
         if line == "END:VEVENT" {
+            push(&mut out, &format!("SEQUENCE:{sequence}"));
             push(&mut out, "STATUS:CANCELLED");
         }
         push(&mut out, line);
@@ -320,15 +354,22 @@ fn rewrite(text: &str, change: impl Fn(&Line<'_>) -> Option<String>) -> String {
     out
 }
 
+fn without_parameter(line: &Line<'_>, name: &str) -> String {
+    let parameters: String = others(line, name).map(|one| format!(";{one}")).collect();
+    format!("{}{parameters}:{}", line.name, line.value)
+}
+
 fn with_parameter(line: &Line<'_>, name: &str, value: &str) -> String {
-    let others = line.parameters.split(';').filter(|parameter| {
+    let parameters: String = others(line, name).map(|one| format!(";{one}")).collect();
+    format!("{}{parameters};{name}={value}:{}", line.name, line.value)
+}
+
+/// The parameters but one.
+fn others<'a>(line: &Line<'a>, name: &'a str) -> impl Iterator<Item = &'a str> {
+    line.parameters.split(';').filter(move |parameter| {
         let key = parameter.split('=').next().unwrap_or_default();
         !parameter.is_empty() && !key.eq_ignore_ascii_case(name)
-    });
-    let mut parameters: Vec<&str> = others.collect();
-    let new = format!("{name}={value}");
-    parameters.push(&new);
-    format!("{};{}:{}", line.name, parameters.join(";"), line.value)
+    })
 }
 
 /// Appends a line, folded at 75 bytes.

@@ -136,7 +136,7 @@ impl Visit<'_> {
                 let kind = match *reserved {
                     "inbox" => "<d:collection/><cal:schedule-inbox/>",
                     "outbox" => "<d:collection/><cal:schedule-outbox/>",
-                    _ => "<d:collection/><x1:trash-bin xmlns:x1=\"http://nextcloud.com/ns\"/>",
+                    _ => "<d:collection/>",
                 };
                 out.response(&self.href(reserved), &wanted, &all, |ns, local| match (ns, local) {
                     (DAV, "resourcetype") => Some(kind.to_owned()),

@@ -275,6 +275,42 @@ fn civil(day: i64) -> String {
     format!("{year:04}{month:02}{date:02}")
 }
 
+/// A confidential event as whoever it is shared with sees it: when, but not what.
+pub(super) fn masked(text: &str) -> String {
+    const KEPT: [&str; 15] = [
+        "BEGIN",
+        "END",
+        "VERSION",
+        "PRODID",
+        "CREATED",
+        "DTSTART",
+        "RRULE",
+        "RECURRENCE-ID",
+        "RDATE",
+        "DURATION",
+        "DTEND",
+        "CLASS",
+        "EXRULE",
+        "EXDATE",
+        "UID",
+    ];
+    let mut out = String::new();
+    let mut alarm = false;
+    for raw in unfold(text).lines() {
+        let Some(line) = line(raw) else { continue };
+        alarm |= raw == "BEGIN:VALARM";
+        if !alarm && KEPT.contains(&line.name.as_str()) {
+            out.push_str(raw);
+            out.push_str("\r\n");
+            if line.name == "CLASS" {
+                out.push_str("SUMMARY:Busy\r\n");
+            }
+        }
+        alarm &= raw != "END:VALARM";
+    }
+    out
+}
+
 /// The components of a calendar object without what holds them, for an export.
 pub(super) fn inner(text: &str) -> String {
     let mut out = String::new();

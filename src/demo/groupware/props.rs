@@ -131,7 +131,7 @@ pub(super) fn collection(
             Kind::Calendar => &["cal:calendar-query", "cal:calendar-multiget"],
             Kind::Book => &["card:addressbook-query", "card:addressbook-multiget"],
         })),
-        (OC, "owner-principal") if kind == Kind::Calendar || collection.access != Access::Own => {
+        (OC, "owner-principal") if collection.access != Access::Own => {
             Some(format!("principals/users/{}", escape(&collection.owner)))
         }
         (NC_COM, "owner-displayname") => Some(escape(&collection.owner_display)),
@@ -162,7 +162,6 @@ fn calendar(collection: &Collection, extra: &Extra, ns: &str, local: &str) -> Op
         ),
         (APPLE, "calendar-color") => collection.color.as_deref().map(escape),
         (APPLE, "calendar-order") => Some(collection.order.to_string()),
-        (OC, "calendar-enabled") => Some("1".to_owned()),
         (CS, "publish-url") => {
             let uri = extra.public.as_deref()?;
             Some(format!("<d:href>/remote.php/dav/public-calendars/{}</d:href>", escape(uri)))

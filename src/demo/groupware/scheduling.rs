@@ -85,7 +85,7 @@ async fn deliver(
     mails: &mut Vec<Mail>,
 ) -> Result<&'static str, Fault> {
     let here = match account(db, &message.to).await? {
-        Some(uid) => locally(db, message, &uid).await?,
+        Some(uid) => locally(db, message, &uid, mails).await?,
         None => "3.7",
     };
     let (Some(from), Some(to)) =
@@ -131,6 +131,7 @@ async fn locally(
     db: &mut SqliteConnection,
     message: &Message,
     uid: &str,
+    mails: &mut Vec<Mail>,
 ) -> Result<&'static str, Fault> {
     let text = itip::invitation(message);
     into_inbox(db, uid, &text).await?;
@@ -151,10 +152,16 @@ async fn locally(
             ("personal".to_owned(), name, Some(text))
         }
         ("CANCEL", Some((calendar, uri, old))) => {
-            (calendar, uri, Some(itip::cancelled(&String::from_utf8_lossy(&old))))
+            (calendar, uri, Some(itip::cancelled(&String::from_utf8_lossy(&old), message.sequence)))
         }
         ("REPLY", Some((calendar, uri, old))) => {
-            (calendar, uri, itip::with_answer(&String::from_utf8_lossy(&old), message))
+            let old = String::from_utf8_lossy(&old).into_owned();
+            let new = itip::with_answer(&old, message);
+            let new = match new {
+                Some(new) => Some(pass_on(db, message, &old, new, mails).await?),
+                None => None,
+            };
+            (calendar, uri, new)
         }
         _ => return Ok("5.0"),
     };
@@ -162,6 +169,26 @@ async fn locally(
     let (Some(collection), Some(text)) = (collection, text) else { return Ok("5.0") };
     write::put(db, Kind::Calendar, &collection, &uri, text.as_bytes()).await?;
     Ok("1.2")
+}
+
+/// The other guests get the event with a guest's answer; a mail tells them nothing new.
+async fn pass_on(
+    db: &mut SqliteConnection,
+    answer: &Message,
+    old: &str,
+    new: String,
+    mails: &mut Vec<Mail>,
+) -> Result<String, Fault> {
+    let organizer = std::slice::from_ref(&answer.to);
+    let mut statuses = Vec::new();
+    for mut message in itip::messages(Some(old), Some(&new), organizer) {
+        if message.to != answer.from {
+            message.news = false;
+            let status = Box::pin(deliver(db, &message, mails)).await?;
+            statuses.push((message.to, status));
+        }
+    }
+    Ok(itip::with_statuses(&new, &statuses))
 }
 
 async fn into_inbox(db: &mut SqliteConnection, uid: &str, text: &str) -> Result<(), sqlx::Error> {

@@ -2,7 +2,8 @@
 //! with a token that grows by one for every change and a row that says which.
 //!
 //! A collection is in its owner's home and, as `URI_shared_by_OWNER`, in the homes of those it is
-//! shared with. Objects that their owner calls private are not shown to anybody else.
+//! shared with. Objects that their owner calls private are not shown to anybody else, of confidential
+//! ones only when they are.
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteConnection, SqliteExecutor};
@@ -231,7 +232,16 @@ async fn select<'e>(
     for value in bound {
         query = query.bind(value);
     }
-    query.fetch_all(db).await
+    let mut found: Vec<Object> = query.fetch_all(db).await?;
+    if kind == Kind::Calendar && collection.access != Access::Own {
+        for object in &mut found {
+            let text = String::from_utf8_lossy(&object.data);
+            if text.lines().any(|line| line == "CLASS:CONFIDENTIAL") {
+                object.data = super::object::masked(&text).into_bytes();
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// All objects.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::demo::VERSION;
 
 /// The apps that count as enabled.
-pub(super) const APPS: [&str; 11] = [
+pub(super) const APPS: [&str; 15] = [
     "app_api",
     "calendar",
     "cloud_federation_api",
@@ -14,9 +14,13 @@ pub(super) const APPS: [&str; 11] = [
     "dav",
     "files",
     "files_sharing",
+    "files_trashbin",
+    "files_versions",
+    "notifications",
     "provisioning_api",
     "settings",
     "theming",
+    "user_status",
 ];
 
 /// The data of `cloud/capabilities`.
@@ -50,7 +54,8 @@ fn for_users() -> Value {
         "app_api": { "loglevel": 2, "version": "34.0.0" },
         "dav": { "chunking": "1.0", "public_shares_chunking": false, "bulkupload": "1.0" },
         "files": {
-            "bigfilechunking": true, "comments": false, "undelete": false, "versioning": false,
+            "bigfilechunking": true, "comments": false, "undelete": true, "delete_from_trash": true,
+            "versioning": true, "version_labeling": false, "version_deletion": true,
             "blacklisted_files": [".htaccess"], "forbidden_filenames": [".htaccess"],
             "forbidden_filename_basenames": [], "forbidden_filename_characters": ["\\", "/"],
             "forbidden_filename_extensions": [".filepart", ".part"],
@@ -69,6 +74,12 @@ fn for_users() -> Value {
             "federation": { "outgoing": false, "incoming": false },
             "sharee": { "query_lookup_default": false, "always_show_unique": true },
         },
+        "notifications": {
+            "ocs-endpoints": ["list", "get", "delete", "delete-all", "icons", "rich-strings"],
+            "admin-notifications": ["ocs", "cli"],
+        },
+        "user_status": { "enabled": true, "restore": false, "supports_emoji": true,
+            "supports_busy": true },
         "provisioning_api": { "version": "1.24.0", "AccountPropertyScopesVersion": 2 },
     })
 }

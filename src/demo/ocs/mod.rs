@@ -94,6 +94,9 @@ async fn route(
             shares::handle(stand, ask, &who, rest).await
         }
         ["core", "getapppassword"] => users::app_password(stand, ask, &who).await,
+        ["core", "apppassword", "confirm"] if ask.method() == "PUT" => {
+            users::confirm(stand, ask, &who).await
+        }
         ["core", "apppassword"] if ask.method() == "DELETE" => Ok(json!([])),
         ["core", "navigation", "apps"] => Ok(capabilities::navigation(&ask.base)),
         ["apps", "notifications", "api", version, rest @ ..] => {

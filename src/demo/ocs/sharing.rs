@@ -126,8 +126,9 @@ pub(super) async fn delete(stand: &StandIn, share: &Share) -> Outcome {
             lost.push(uid);
         }
     }
+    let view = View::open(&stand.db.read, sharer).await?;
     let mut tx = stand.db.write().await?;
-    passing::promote(&mut tx, &node, &lost, sharer).await?;
+    passing::promote(&mut tx, &node, &lost, &view).await?;
     tx.commit().await?;
     Ok(json!([]))
 }

@@ -147,6 +147,18 @@ pub(super) async fn app_password(stand: &StandIn, ask: &Ask, who: &Identity) -> 
     Ok(json!({ "apppassword": password }))
 }
 
+/// `core/apppassword/confirm`: whether it is the account's own password.
+pub(super) async fn confirm(stand: &StandIn, ask: &mut Ask, who: &Identity) -> Outcome {
+    let fields = ask.fields().await?;
+    let password = fields.get("password").unwrap_or_default();
+    match identity::by_password(stand, &who.uid, password).await? {
+        Some(found) if found.uid == who.uid && found.means == Means::Password => {
+            Ok(json!({ "lastLogin": crate::store::now() / 1000 }))
+        }
+        _ => Err(Refusal::With(403, "")),
+    }
+}
+
 fn confirmed(who: &Identity) -> Result<(), Refusal> {
     match who.means {
         Means::Password => Ok(()),

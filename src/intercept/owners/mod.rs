@@ -2,10 +2,11 @@
 //!
 //! Only a 207 with XML in it is looked at, everything else passes as it is. The body streams
 //! through [`Rewriter`]: one piece goes out for one that comes in, and what is held back is bounded.
-//! Nextcloud compresses such answers by itself, so they are decoded on the way and sent plain; what
-//! they decode to is capped. A rewriter that fails open is counted and changes nothing any more;
+//! The origin is asked for plain answers; one that is encoded all the same is decoded on the way, and
+//! what it decodes to is capped. For clients that accept it, the result is compressed again. A rewriter that fails open is counted and changes nothing any more;
 //! encoded bytes that cannot be decoded end the body with an error, as its beginning is gone.
 
+mod encode;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -16,8 +17,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, Response, StatusCode};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Frame;
 
 pub use self::show::Show;
@@ -38,11 +39,13 @@ pub enum Reason {
     Document(multistatus::Reason),
 }
 
-/// Applies `rules` to a multistatus answer. `on_fail_open` is called at most once, here or while
+/// Applies `rules` to a multistatus answer; compresses it, if it may be in `gzip`, for then the
+/// origin would have done so. `on_fail_open` is called at most once, here or while
 /// the body is read, if the answer or the rest of it passes untouched though it might matter.
 pub fn rewrite(
     response: Response<Body>,
     rules: Arc<Rules>,
+    gzip: bool,
     on_fail_open: impl Fn(Reason) + Send + Unpin + 'static,
 ) -> Response<Body> {
     let is_empty = rules.is_empty() || response.body().is_empty();
@@ -57,6 +60,7 @@ pub fn rewrite(
         }
     };
     let (mut parts, body) = response.into_parts();
+    let gzip = gzip && encode::is_worthwhile(&parts.headers);
     parts.headers.remove(CONTENT_ENCODING);
     coding::forget_bytes(&mut parts.headers);
     let source = match coding {
@@ -64,7 +68,13 @@ pub fn rewrite(
         Some(coding) => Source::Encoded(Box::new(Decoded::new(coding, body))),
     };
     let rewriter = Some(Rewriter::new(rules, Limits::default()));
-    Response::from_parts(parts, Body::made(Rewritten { source, rewriter, on_fail_open }))
+    let body = Rewritten { source, rewriter, on_fail_open };
+    if !gzip {
+        return Response::from_parts(parts, Body::made(body));
+    }
+    parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    Response::from_parts(parts, Body::made(encode::Encoded::new(body)))
 }
 
 /// The body of a rewritten answer.

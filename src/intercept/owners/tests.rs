@@ -58,7 +58,8 @@ fn response(fields: &[(&'static str, &str)], body: Body) -> Response<Body> {
 async fn read(response: Response<Body>) -> (HeaderMap, Result<String, Error>, Vec<Reason>) {
     let reasons = Arc::new(Mutex::new(Vec::new()));
     let seen = reasons.clone();
-    let response = rewrite(response, rules(), move |reason| seen.lock().unwrap().push(reason));
+    let response =
+        rewrite(response, rules(), false, move |reason| seen.lock().unwrap().push(reason));
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.map(http_body_util::Collected::to_bytes);
     let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -127,7 +128,7 @@ async fn encoded_answers_may_have_several_members() {
 async fn one_piece_goes_out_for_one_that_comes_in() {
     let answer = answer(500);
     let response = response(&[], body(answer.as_bytes(), 1_000, false));
-    let mut body = rewrite(response, rules(), |_| {}).into_body();
+    let mut body = rewrite(response, rules(), false, |_| {}).into_body();
     let mut pieces = 0;
     while let Some(frame) = body.frame().await {
         let piece = frame.unwrap().into_data().unwrap();
@@ -268,5 +269,83 @@ async fn bombs_are_cut_off() {
             made += piece.unwrap().len();
         }
         assert_eq!(made, zeros.len(), "{name}");
+    }
+}
+
+/// What gzip stands for, as far as it came.
+async fn decode(bytes: &[u8]) -> (String, bool) {
+    use async_compression::tokio::write::GzipDecoder;
+    let mut decoder = GzipDecoder::new(Vec::new());
+    let written = decoder.write_all(bytes).await.is_ok() && decoder.flush().await.is_ok();
+    let whole = written && decoder.shutdown().await.is_ok();
+    (String::from_utf8_lossy(decoder.get_ref()).into_owned(), whole)
+}
+
+#[tokio::test]
+async fn a_client_that_accepts_it_gets_gzip() {
+    let answer = answer(2_000);
+    for size in [100, 10_000, 1_000_000] {
+        let fields = [("content-length", "260000"), ("vary", "Brief,Prefer"), ("etag", "\"x\"")];
+        let response = response(&fields, body(answer.as_bytes(), size, false));
+        let (parts, body) = rewrite(response, rules(), true, |_| {}).into_parts();
+        assert_eq!(parts.headers["content-encoding"], "gzip");
+        assert_eq!(parts.headers["etag"], "W/\"x\"");
+        assert!(!parts.headers.contains_key("content-length"));
+        let vary: Vec<_> = parts.headers.get_all("vary").iter().collect();
+        assert_eq!(vary, ["Brief,Prefer", "Accept-Encoding"]);
+        let bytes = body.collect().await.unwrap().to_bytes();
+        assert!(bytes.len() < answer.len() / 10, "{} bytes", bytes.len());
+        assert!(decode(&bytes).await == (rewritten(&answer), true), "pieces of {size}");
+    }
+}
+
+#[tokio::test]
+async fn what_came_is_sent_on_before_the_rest_is_waited_for() {
+    let answer = answer(10);
+    let (first, second) = answer.split_at(answer.len() / 2);
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel::<String>();
+    let pieces = futures_util::stream::unfold(receiver, |mut receiver| async move {
+        let piece = receiver.recv().await?;
+        Some((Ok(Frame::data(Bytes::from(piece))), receiver))
+    });
+    let response = response(&[], Body::made(StreamBody::new(Box::pin(pieces))));
+    let mut body = rewrite(response, rules(), true, |_| {}).into_body();
+    let mut seen = Vec::new();
+    sender.send(first.to_owned()).unwrap();
+    // Gzip's header may come by itself.
+    while decode(&seen).await.0.is_empty() {
+        seen.extend(body.frame().await.unwrap().unwrap().into_data().unwrap());
+    }
+    assert!(rewritten(&answer).starts_with(&decode(&seen).await.0));
+    sender.send(second.to_owned()).unwrap();
+    drop(sender);
+    seen.extend(body.collect().await.unwrap().to_bytes());
+    assert_eq!(decode(&seen).await, (rewritten(&answer), true));
+}
+
+#[tokio::test]
+async fn gzip_of_what_breaks_off_has_no_end() {
+    let answer = answer(200);
+    let response = response(&[], body(answer.as_bytes(), 1_000, true));
+    let mut body = rewrite(response, rules(), true, |_| {}).into_body();
+    let mut seen = Vec::new();
+    let error = loop {
+        match body.frame().await.unwrap() {
+            Ok(frame) => seen.extend(frame.into_data().unwrap()),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::Stalled(Side::Upstream)));
+    assert!(!decode(&seen).await.1);
+    assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn what_passes_as_it_is_is_not_compressed() {
+    let answer = answer(50);
+    for (name, value) in [("content-type", "text/html"), ("content-length", "500")] {
+        let response = response(&[(name, value)], answer.clone().into());
+        let response = rewrite(response, rules(), true, |_| {});
+        assert!(!response.headers().contains_key("content-encoding"), "{name}");
     }
 }

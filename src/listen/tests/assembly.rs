@@ -18,7 +18,8 @@ struct Running {
     echo: Echo,
     addresses: Vec<Address>,
     drain: Drain,
-    accepting: tokio::task::JoinHandle<Workers>,
+    workers: Arc<Workers>,
+    acceptor: accept::Acceptor,
     folder: tempfile::TempDir,
 }
 
@@ -43,13 +44,15 @@ async fn start(mut config: Config, shared: bool) -> Running {
     let listeners =
         bind(&config.listen.http, &config.listen.https, &mut Inherited::none()).unwrap();
     let addresses = listeners.iter().map(|listener| listener.address()).collect();
-    let watch = drain.watch();
-    let connections = config.limits.connections;
-    let accepting = tokio::spawn(async move {
-        accept::run(listeners, &workers, connections, &watch).await.unwrap();
-        workers
-    });
-    Running { echo, addresses, drain, accepting, folder }
+    let workers = Arc::new(workers);
+    let (connections, watch) = (config.limits.connections, drain.watch());
+    let mut acceptor = accept::Acceptor::new(workers.clone(), connections, listeners.len(), watch);
+    for (listener, endpoint) in
+        listeners.into_iter().zip(config.listen.http.iter().chain(&config.listen.https))
+    {
+        acceptor.listen(endpoint.clone(), listener).unwrap();
+    }
+    Running { echo, addresses, drain, workers, acceptor, folder }
 }
 
 impl Running {
@@ -71,7 +74,8 @@ impl Running {
         let limits = Limits::default();
         let summary = self.drain.run(&limits).await;
         assert_eq!(summary.requests, 0);
-        let workers = self.accepting.await.unwrap();
+        self.acceptor.closed().await;
+        let workers = Arc::into_inner(self.workers).unwrap();
         tokio::task::spawn_blocking(|| workers.stop()).await.unwrap();
     }
 }
@@ -161,7 +165,28 @@ async fn a_trusted_peer_without_a_proxy_header_is_closed_unanswered() {
     let tcp = TcpStream::connect(running.tcp(0)).await.unwrap();
     assert_eq!(exchange(tcp, GET.as_bytes()).await, "");
     assert!(running.echo.seen().is_empty());
+    while running.echo.ended().is_empty() {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(running.echo.ended(), ["failed to read the proxy header"]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_proxy_header_names_the_client_of_a_unix_socket() {
+    let mut config = Config::default();
+    config.listen.proxy_protocol_from = vec!["unix".parse().unwrap()];
+    let running = start(config, false).await;
+    let header = "PROXY TCP4 192.0.2.7 198.51.100.1 12345 443\r\n";
+    let unix = UnixStream::connect(running.unix()).await.unwrap();
+    assert_eq!(statuses(&exchange(unix, format!("{header}{GET}").as_bytes()).await), [200]);
+    let unix = UnixStream::connect(running.unix()).await.unwrap();
+    assert_eq!(exchange(unix, GET.as_bytes()).await, "", "required of every unix peer");
+    // Others need none.
+    let tcp = TcpStream::connect(running.tcp(0)).await.unwrap();
+    assert_eq!(statuses(&exchange(tcp, GET.as_bytes()).await), [200]);
+    let connections = running.echo.connections.lock().unwrap().clone();
+    assert_eq!(connections[0].peer, Some("192.0.2.7:12345".parse().unwrap()));
     running.stop().await;
 }
 

@@ -41,7 +41,7 @@ async fn h2_rig_with(limits: Limits) -> Rig {
     let serving = tokio::spawn(async move {
         let open = watch.open();
         let connection = Connection { exchanges: open.exchanges(), ..Connection::default() };
-        let transport = Transport::new(Stall::new(socket, limits.client_stall), Bytes::new());
+        let transport = Transport::new(Stall::new(socket, limits.patience()), Bytes::new());
         let window = Arc::new(Budget::default()).window(1 << 30, limits.h2_connection_window);
         let stream = Stream::Plain(transport);
         let connection = Arc::new(connection);
@@ -190,6 +190,19 @@ async fn h2_controls_in_values() {
             frame(HEADERS, END_HEADERS | END_STREAM, 1, &block)
         })
         .await;
+    }
+}
+
+#[tokio::test]
+async fn h2_fragments() {
+    for path in ["/coll/#x", "/coll/#", "/#a?b", "/a?b#c", "#"] {
+        let block = fields(&[
+            (":method", b"DELETE"),
+            (":scheme", b"https"),
+            (":authority", b"a"),
+            (":path", path.as_bytes()),
+        ]);
+        refuses(path, frame(HEADERS, END_HEADERS | END_STREAM, 1, &block)).await;
     }
 }
 

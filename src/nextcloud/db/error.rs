@@ -17,6 +17,9 @@ pub enum Error {
         #[source]
         source: sqlx::Error,
     },
+    /// Somebody else is writing there just now.
+    #[error("the database is busy: nothing was written, try again")]
+    Busy(#[source] sqlx::Error),
     /// The row is neither as it was when the hand-over was prepared nor as it should become.
     #[error("someone else changed {table} {key} meanwhile: nothing was written")]
     Changed {
@@ -54,6 +57,12 @@ pub enum Error {
         /// Whose it should be.
         owner: String,
     },
+    /// The account of the database has too few rights.
+    #[error(
+        "the database's user may not do that: it needs SELECT, INSERT, UPDATE and DELETE on Nextcloud's \
+         tables (SQLite: the file and its folder have to be writable)"
+    )]
+    NotAllowed(#[source] sqlx::Error),
     /// The files are not in the recipient's home (yet).
     #[error("file {file} is not in the home of {owner}: move it first")]
     NotMoved {
@@ -92,8 +101,8 @@ pub enum Error {
     Schema(String),
     /// No way to send the password that the server accepts.
     #[error(
-        "the database asks for a login that needs an encrypted connection (caching_sha2_password): \
-         use its unix socket, or TLS (`?ssl-mode=REQUIRED`)"
+        "the database wants the password over TLS (caching_sha2_password): add `?ssl-mode=REQUIRED`, or \
+         give its user another way to sign in (mysql_native_password)"
     )]
     Sha2(#[source] sqlx::Error),
     /// It took too long.
@@ -130,4 +139,18 @@ pub enum Error {
     /// A row holds something that is not what the column is for.
     #[error("{0} in the site's database cannot be read")]
     Value(&'static str),
+}
+
+// === impl Error ===
+
+impl Error {
+    /// Whether the same call may go well later, with nothing done about it.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Error::Busy(_) | Error::Connect { .. } | Error::Timeout(_) => true,
+            Error::Query(source) => source.as_database_error().is_none(),
+            _ => false,
+        }
+    }
 }

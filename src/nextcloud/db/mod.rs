@@ -118,3 +118,6 @@ impl Database {
 fn text(value: impl Into<String>) -> Arg {
     Arg::Text(value.into())
 }
+
+#[cfg(test)]
+mod tests;

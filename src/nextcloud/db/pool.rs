@@ -12,7 +12,7 @@ use futures_util::stream::{BoxStream, StreamExt};
 use sqlx::mysql::{MySql, MySqlPool, MySqlPoolOptions};
 use sqlx::postgres::{PgPool, PgPoolOptions, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, Executor, Row as _, Transaction};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _, Transaction};
 
 use super::dsn::{Dsn, Options};
 use super::error::Error;
@@ -176,7 +176,7 @@ macro_rules! rows {
                 match tokio::time::timeout(ANSWER, rows.next()).await {
                     Err(_) => { yield Err(Error::Timeout(ANSWER.as_secs())); break }
                     Ok(None) => break,
-                    Ok(Some(Err(error))) => { yield Err(Error::Query(error)); break }
+                    Ok(Some(Err(error))) => { yield Err(meant(error)); break }
                     Ok(Some(Ok(row))) => {
                         // Unchecked: MariaDB calls text with a binary collation binary.
                         let cells: Result<Vec<Option<String>>, sqlx::Error> =
@@ -191,7 +191,7 @@ macro_rules! rows {
 
 async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Error> {
     match tokio::time::timeout(ANSWER, work).await {
-        Ok(answer) => answer.map_err(Error::Query),
+        Ok(answer) => answer.map_err(meant),
         Err(_) => Err(Error::Timeout(ANSWER.as_secs())),
     }
 }
@@ -202,13 +202,22 @@ impl Pool {
     /// Connects once, so that a wrong password is told now.
     pub(super) async fn open(dsn: &Dsn) -> Result<Self, Error> {
         macro_rules! connect {
-            ($options:ty, $given:expr) => {
-                <$options>::new()
-                    .max_connections(CONNECTIONS)
-                    .acquire_timeout(CONNECT)
-                    .connect_with($given)
-                    .await
-            };
+            ($options:ty, $given:expr) => {{
+                let given = $given;
+                // A pool would try again until its time is over, and then only say so.
+                match tokio::time::timeout(CONNECT, given.connect()).await {
+                    Err(_) => return Err(Error::Timeout(CONNECT.as_secs())),
+                    Ok(Err(source)) => Err(source),
+                    Ok(Ok(first)) => {
+                        drop(first.close().await);
+                        let pool = <$options>::new()
+                            .max_connections(CONNECTIONS)
+                            .acquire_timeout(CONNECT)
+                            .connect_lazy_with(given);
+                        Ok(pool)
+                    }
+                }
+            }};
         }
         let opened = match &dsn.options {
             Options::MySql(given) => {
@@ -322,6 +331,22 @@ impl Tx {
     }
 }
 
+/// What a failed query means.
+fn meant(source: sqlx::Error) -> Error {
+    let Some(said) = source.as_database_error() else { return Error::Query(source) };
+    let code = said.code().unwrap_or_default();
+    // PostgreSQL: insufficient privilege; SQLite: a read-only file. MariaDB: among others.
+    let refused = code == "42501" || code == "8" || said.message().contains("command denied");
+    // SQLite: another writer. PostgreSQL and MariaDB: a deadlock, a lock that took too long.
+    let busy = ["5", "517", "40P01", "55P03", "40001"].contains(&code.as_ref())
+        || said.message().contains("Lock wait timeout");
+    match (refused, busy) {
+        (true, _) => Error::NotAllowed(source),
+        (_, true) => Error::Busy(source),
+        _ => Error::Query(source),
+    }
+}
+
 /// What a failed connection means.
 fn refused(dsn: &Dsn, source: sqlx::Error) -> Error {
     let code =
@@ -333,7 +358,7 @@ fn refused(dsn: &Dsn, source: sqlx::Error) -> Error {
         (_, "3D000") => Error::UnknownDatabase { name: dsn.database.clone(), source },
         (_, "42000") => Error::UnknownDatabase { name: dsn.database.clone(), source },
         (sqlx::Error::Tls(_), _) => Error::Tls(source),
-        (sqlx::Error::Protocol(text), _) if text.to_lowercase().contains("rsa") => {
+        (sqlx::Error::Configuration(said), _) if said.to_string().contains("RSA") => {
             Error::Sha2(source)
         }
         (sqlx::Error::PoolTimedOut, _) => Error::Timeout(CONNECT.as_secs()),
@@ -361,6 +386,13 @@ mod tests {
         for wrong in ["", "a b", "a\"", "a`; DROP", "é"] {
             assert!(Dialect::Sqlite.quoted(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_only_tls_can_carry_is_told_so() {
+        let dsn = Dsn::parse(&"mysql://nc:pw@db/nc".to_owned().into()).expect("a DSN");
+        let source = sqlx::Error::Configuration("RSA auth backend disabled".into());
+        assert!(matches!(refused(&dsn, source), Error::Sha2(_)));
     }
 
     #[test]

@@ -99,11 +99,8 @@ fn read(data: &str, path: Path) -> Option<Meeting> {
         let Some((name, value)) = property(&line) else { continue };
         match name.as_str() {
             "BEGIN" => inside.push(value.to_ascii_uppercase()),
-            "END" => {
-                if inside.pop().as_deref() == Some("VEVENT") {
-                    break;
-                }
-            }
+            "END" if inside.pop().as_deref() == Some("VEVENT") => break,
+            "END" => {}
             _ if inside.last().is_none_or(|component| component != "VEVENT") => {}
             "SUMMARY" => meeting.summary = unescape(value),
             "DTSTART" => value.clone_into(&mut meeting.start),

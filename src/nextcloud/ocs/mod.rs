@@ -11,7 +11,7 @@ mod users;
 
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -27,6 +27,8 @@ pub use notifications::Notification;
 pub use shares::{NewShare, Share, ShareChange, ShareType};
 pub use users::{Quota, User};
 
+/// What is escaped in a step of a path. `_` is not: Nextcloud reads the name of the app as it came.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The largest answer: some thousand shares.
 pub const MAX_BYTES: usize = 32 << 20;
 
@@ -183,7 +185,7 @@ fn nonsense(path: &[&str], error: &serde_json::Error) -> Error {
 
 fn steps(path: &[&str]) -> String {
     path.iter()
-        .flat_map(|step| ["/".into(), utf8_percent_encode(step, NON_ALPHANUMERIC).to_string()])
+        .flat_map(|step| ["/".into(), utf8_percent_encode(step, ESCAPED).to_string()])
         .collect()
 }
 

@@ -17,7 +17,7 @@ pub struct User {
     #[serde(default = "yes", deserialize_with = "flag")]
     pub enabled: bool,
     /// The name that people see.
-    #[serde(default, alias = "display-name", alias = "displayname")]
+    #[serde(default, rename = "displayname")]
     pub display_name: String,
     /// Its mail address.
     pub email: Option<String>,

@@ -132,6 +132,26 @@ pub(super) async fn move_objects(
     Ok(Outcome::Done)
 }
 
+/// Moves objects back. Private events are seen by nobody but their owner, so that it is the
+/// recipient who moves, into the source's collection.
+pub(super) async fn move_back(
+    world: &World,
+    (source, recipient): (&Who, &str),
+    kind: Kind,
+    (from, to): (&str, &str),
+    names: &[String],
+    invited: Option<bool>,
+) -> Result<(), Error> {
+    let principal = format!("principals/users/{recipient}");
+    share(world, source, kind, from, &principal, true).await?;
+    let back = format!("{from}_shared_by_{}", source.uid);
+    move_objects(world, &Who::here(recipient), kind, (to, &back), names).await?;
+    match invited {
+        Some(write) => share(world, source, kind, from, &principal, write).await.map(drop),
+        None => unshare(world, source, kind, from, &principal).await.map(drop),
+    }
+}
+
 async fn move_object(client: &Client, from: &Path, to: &Path, name: &str) -> Result<(), Error> {
     let (from, to) = (&from.join(name)?, &to.join(name)?);
     let Err(refused) = client.move_to(from, to, Overwrite::No).await else { return Ok(()) };
@@ -140,8 +160,8 @@ async fn move_object(client: &Client, from: &Path, to: &Path, name: &str) -> Res
         Some(_) => false,
     };
     let moved = lost
-        && client.find(to, &[p::ETAG]).await?.is_some()
-        && client.find(from, &[p::ETAG]).await?.is_none();
+        && client.find(from, &[p::ETAG]).await?.is_none()
+        && client.find(to, &[p::ETAG]).await?.is_some();
     if moved { Ok(()) } else { Err(refused.into()) }
 }
 

@@ -52,7 +52,17 @@ pub(crate) enum Effect {
     /// Ends such a share.
     UnshareCollection { owner: Who, kind: Kind, uri: String, principal: String, write: bool },
     /// Moves objects from a collection of the source into one that it may write to.
-    MoveObjects { who: Who, kind: Kind, from: String, to: String, names: Vec<String> },
+    /// `to` is the name that the recipient's collection has with the recipient.
+    MoveObjects {
+        who: Who,
+        recipient: String,
+        kind: Kind,
+        from: String,
+        to: String,
+        names: Vec<String>,
+        /// Whether the recipient was invited to the source's collection, and may write.
+        invited: Option<bool>,
+    },
     /// Makes a public link to a calendar.
     Publish { owner: Who, uri: String },
     /// Changes rows of the site's database, in one transaction.
@@ -61,6 +71,13 @@ pub(crate) enum Effect {
     CopyFiles { from: Who, to: Who, files: Vec<Source> },
     /// Copies objects of a collection likewise.
     CopyObjects { from: Who, to: Who, kind: Kind, uri: String, into: String, names: Vec<String> },
+}
+
+/// A part of undoing: all early ones, in reverse order, come before all late ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Early,
+    Late,
 }
 
 /// What came of an effect.
@@ -124,8 +141,9 @@ impl Effect {
             Effect::UnshareCollection { owner, kind, uri, principal, .. } => {
                 collections::unshare(world, owner, *kind, uri, principal).await
             }
-            Effect::MoveObjects { who, kind, from, to, names } => {
-                collections::move_objects(world, who, *kind, (from, to), names).await
+            Effect::MoveObjects { who, recipient, kind, from, to, names, .. } => {
+                let to = format!("{to}_shared_by_{recipient}");
+                collections::move_objects(world, who, *kind, (from, &to), names).await
             }
             Effect::Publish { owner, uri } => collections::publish(world, owner, uri).await,
             Effect::Rewrite { record } => {
@@ -145,7 +163,12 @@ impl Effect {
     }
 
     /// Puts it back. Without an outcome, it may not have been done.
-    pub async fn revert(&self, world: &World, outcome: Option<&Outcome>) -> Result<(), Error> {
+    pub async fn revert(
+        &self,
+        world: &World,
+        outcome: Option<&Outcome>,
+        part: Part,
+    ) -> Result<(), Error> {
         match self {
             Effect::Look { .. } | Effect::NoteShares { .. } => Ok(()),
             Effect::MakeFolder { who, path, .. } => match outcome {
@@ -165,9 +188,10 @@ impl Effect {
             Effect::Move { who, from, to, file_id } => {
                 files::relocate(world, who, to, from, *file_id).await.map(drop)
             }
-            Effect::SettleShare { record, from, to, .. } => {
-                shares::unsettle(world, record, from, to, outcome).await
-            }
+            Effect::SettleShare { record, from, to, .. } => match part {
+                Part::Early => shares::withdraw(world, record, to, outcome).await,
+                Part::Late => shares::unsettle(world, record, from, to, outcome).await,
+            },
             Effect::Favourites { who, .. } => match outcome {
                 Some(Outcome::Marked { paths }) => files::disfavour(world, who, paths).await,
                 _ => Ok(()),
@@ -181,8 +205,9 @@ impl Effect {
             Effect::UnshareCollection { owner, kind, uri, principal, write } => {
                 collections::share(world, owner, *kind, uri, principal, *write).await.map(drop)
             }
-            Effect::MoveObjects { who, kind, from, to, names } => {
-                collections::move_objects(world, who, *kind, (to, from), names).await.map(drop)
+            Effect::MoveObjects { who, recipient, kind, from, to, names, invited } => {
+                let ends = (who, recipient.as_str());
+                collections::move_back(world, ends, *kind, (from, to), names, *invited).await
             }
             Effect::Publish { owner, uri } => collections::unpublish(world, owner, uri).await,
             Effect::Rewrite { record } => {
@@ -205,9 +230,13 @@ impl Effect {
         matches!(self, Effect::Look { .. } | Effect::NoteShares { .. })
     }
 
-    /// Whether it is put back only once everything was moved back: a share can only be the
-    /// source's again where the files are.
-    pub fn reverts_late(&self) -> bool {
-        matches!(self, Effect::SettleShare { .. } | Effect::DropShare { .. })
+    /// When it is put back. Shares end before their files are moved back, and are the source's
+    /// again once all files are.
+    pub fn parts(&self) -> &'static [Part] {
+        match self {
+            Effect::SettleShare { .. } => &[Part::Early, Part::Late],
+            Effect::DropShare { .. } => &[Part::Late],
+            _ => &[Part::Early],
+        }
     }
 }

@@ -195,6 +195,21 @@ pub(super) async fn settle(
     }
 }
 
+/// The beginning of the way back: what would be in the way of moving the file back.
+pub(super) async fn withdraw(
+    world: &World,
+    record: &ShareRecord,
+    to: &str,
+    outcome: Option<&Outcome>,
+) -> Result<(), Error> {
+    let Some(Outcome::Settled { outcome, id, .. }) = outcome else { return Ok(()) };
+    // The source may be in the group, and would have the file twice.
+    if *outcome == ShareOutcome::Remade || (*outcome == ShareOutcome::Kept && record.kind == 1) {
+        world.ocs(&Who::here(to))?.delete_share(id).await?;
+    }
+    Ok(())
+}
+
 /// The way back, once the file is the source's again.
 pub(super) async fn unsettle(
     world: &World,

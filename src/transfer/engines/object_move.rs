@@ -31,7 +31,9 @@ pub(super) async fn hand_over(task: &mut Task<'_>, item: &Item) -> Result<Handed
     task.step("make", make).await?;
     let to_source = format!("principals/users/{}", source.uid);
     task.step("share", share(item, &recipient, &item.destination, &to_source, true)).await?;
-    move_objects(task, item).await?;
+    let own = format!("principals/users/{}", item.recipient);
+    let invited = found.invited.iter().find(|(one, _)| *one == own).map(|(_, write)| *write);
+    move_objects(task, item, invited).await?;
     task.step("unshare", unshare(item, &recipient, &item.destination, &to_source, true)).await?;
     invite(task, item, &found).await?;
     if found.link && task.plan.request.shares != Shares::Drop {
@@ -81,15 +83,20 @@ pub(super) async fn describe(task: &Task<'_>, item: &Item) -> Result<Found, Erro
     })
 }
 
-async fn move_objects(task: &mut Task<'_>, item: &Item) -> Result<(), Error> {
+async fn move_objects(
+    task: &mut Task<'_>,
+    item: &Item,
+    invited: Option<bool>,
+) -> Result<(), Error> {
     let source = task.source();
-    let to = format!("{}_shared_by_{}", item.destination, item.recipient);
     let batch = |names: &[String]| Effect::MoveObjects {
         who: source.clone(),
         kind: item.kind,
         from: item.path.clone(),
-        to: to.clone(),
+        recipient: item.recipient.clone(),
+        to: item.destination.clone(),
         names: names.to_vec(),
+        invited,
     };
     let mut number = 0;
     while let Some(begun) = task.journal.begun(&format!("objects/{number}")).cloned() {

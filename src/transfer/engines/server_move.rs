@@ -135,17 +135,22 @@ async fn to_drop(
             received.iter().map(ShareRecord::from).collect()
         }
     };
-    let mut items = task
-        .plan
-        .items
-        .iter()
-        .filter(|item| item.engine == Engine::ServerMove && item.recipient == recipient);
     let known = matches!(noted, Outcome::Shares { shares: Some(_) });
+    let of = |share: &ShareRecord| {
+        task.plan
+            .items
+            .iter()
+            .filter(|item| item.engine == Engine::ServerMove && item.recipient == recipient)
+            .any(|item| match known {
+                true => is_below(&share.path, &item.path),
+                // As the recipient sees it the path says nothing, but the number does.
+                false => item.file_id.is_some_and(|id| i64::try_from(id) == Ok(share.file_id)),
+            })
+    };
     Ok(all
         .into_iter()
         .filter(|share| share.kind == 0 && share.with == recipient && share.owner == source)
-        // As the recipient sees it, the path says nothing.
-        .filter(|share| !known || items.any(|item| is_below(&share.path, &item.path)))
+        .filter(of)
         .collect())
 }
 

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Draft;
-use super::select::{Chooser, Fate};
+use super::select::Chooser;
 use crate::dav::client::Path;
 use crate::nextcloud::inventory::{self, Node, Obstacle};
 use crate::nextcloud::{self};
@@ -126,7 +126,7 @@ async fn walk(
 }
 
 fn see(found: &mut Found, chooser: &Chooser, apart: &BTreeSet<String>, path: &str, node: &Node) {
-    if above(path).any(|folder| found.stays.contains_key(folder)) {
+    if above(path).any(|folder| matches!(found.stays.get(folder), Some(Some(_)))) {
         return;
     }
     if let Some(obstacle) = node.obstacle {
@@ -138,38 +138,38 @@ fn see(found: &mut Found, chooser: &Chooser, apart: &BTreeSet<String>, path: &st
     {
         found.locked.push((path.to_owned(), who.clone()));
     }
-    let unit = above(path).find(|folder| found.units.contains_key(*folder)).map(str::to_owned);
-    if let Some(unit) = unit {
-        let recipient = found.units[&unit].recipient.clone();
-        if chooser.differs(path, &recipient) {
-            // Where another takes it, it is a unit of its own in the second walk.
+    let recipient = chooser.recipient(path);
+    let unit = above(path).find(|folder| found.units.contains_key(*folder));
+    if let Some(unit) = unit.and_then(|folder| found.units.get_mut(folder)) {
+        if recipient != Some(unit.recipient.as_str()) {
+            // The unit is taken apart in the second walk.
             found.stays.insert(path.to_owned(), None);
-        } else if let Some(unit) = found.units.get_mut(&unit)
-            && !node.is_folder
-        {
+        } else if !node.is_folder {
             unit.count += 1;
             unit.size += node.size;
         }
         return;
     }
-    match chooser.fate(path) {
-        Fate::Goes(recipient) if !(node.is_folder && apart.contains(path)) => {
-            found.units.insert(
-                path.to_owned(),
-                Unit {
-                    recipient,
-                    is_folder: node.is_folder,
-                    file_id: node.file_id,
-                    etag: node.etag.clone().unwrap_or_default(),
-                    count: u64::from(!node.is_folder),
-                    size: if node.is_folder { 0 } else { node.size },
-                },
-            );
+    match recipient {
+        Some(recipient) if !(node.is_folder && apart.contains(path)) => {
+            let unit = Unit {
+                recipient: recipient.to_owned(),
+                is_folder: node.is_folder,
+                file_id: node.file_id,
+                etag: node.etag.clone().unwrap_or_default(),
+                count: u64::from(!node.is_folder),
+                size: if node.is_folder { 0 } else { node.size },
+            };
+            found.units.insert(path.to_owned(), unit);
         }
-        Fate::Stays => {
-            found.stays.insert(path.to_owned(), None);
+        // Named only where what it lies in goes.
+        None if above(path).any(|folder| apart.contains(folder)) => {
+            let named = above(path).any(|folder| found.stays.contains_key(folder));
+            if !named {
+                found.stays.insert(path.to_owned(), None);
+            }
         }
-        Fate::Goes(_) | Fate::Open => {}
+        _ => {}
     }
 }
 

@@ -4,17 +4,6 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::transfer::model::{Kind, Request, Selection};
 
-/// What becomes of a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It goes to this account, with all below.
-    Goes(String),
-    /// It stays, because a pattern says so.
-    Stays,
-    /// Nothing says anything about it; what is below may go.
-    Open,
-}
-
 /// The selections of a request, with their recipients, in order.
 pub(super) struct Chooser(Vec<Rule>);
 
@@ -67,40 +56,33 @@ impl Chooser {
         Self(rules)
     }
 
-    /// What becomes of a path (`/Work/Report.odt`) that lies in no folder of a known fate.
-    pub fn fate(&self, path: &str) -> Fate {
-        let mut open = false;
-        for rule in &self.0 {
-            if rule.exclude.iter().any(|glob| glob.is_match(path)) {
-                // Others may take it.
-                continue;
-            }
-            if rule.include.is_empty() || rule.include.iter().any(|glob| glob.is_match(path)) {
-                return Fate::Goes(rule.recipient.clone());
-            }
-            open = true;
-        }
-        if open { Fate::Open } else { Fate::Stays }
+    /// Who gets a path (`/Work/Report.odt`); nobody, if it stays. Of patterns that cover a path, the
+    /// one that matches nearest to it counts; of two as near, the one that excludes.
+    pub fn recipient(&self, path: &str) -> Option<&str> {
+        let takes = |rule: &&Rule| {
+            let everything = rule.include.is_empty().then_some(0);
+            let included = nearest(&rule.include, path, false).or(everything);
+            included > nearest(&rule.exclude, path, true)
+        };
+        self.0.iter().find(takes).map(|rule| rule.recipient.as_str())
     }
+}
 
-    /// Whether a path below one that goes to `recipient` has another fate.
-    pub fn differs(&self, path: &str, recipient: &str) -> bool {
-        for rule in &self.0 {
-            if rule.exclude.iter().any(|glob| glob.is_match(path)) {
-                if rule.recipient == recipient {
-                    return true;
-                }
-                continue;
-            }
-            if rule.recipient == recipient {
-                return false;
-            }
-            if rule.include.iter().any(|glob| glob.is_match(path)) {
-                return true;
-            }
-        }
-        false
-    }
+/// How near to a path a pattern is that matches it, or a folder above it: as long as the pattern
+/// is before its first wildcard. A wildcard that excludes is nearer than anything.
+fn nearest(globs: &[GlobMatcher], path: &str, excludes: bool) -> Option<usize> {
+    let above = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0);
+    let ends: Vec<usize> = above.chain([path.len()]).collect();
+    let near = |glob: &GlobMatcher| {
+        let pattern = glob.glob().glob();
+        let end = ends.iter().rev().find(|end| glob.is_match(&path[..**end]))?;
+        Some(match pattern.find(['*', '?', '{']) {
+            Some(_) if excludes => usize::MAX,
+            Some(wildcard) => wildcard,
+            None => *end,
+        })
+    };
+    globs.iter().filter_map(near).max()
 }
 
 #[cfg(test)]
@@ -116,14 +98,30 @@ mod tests {
         )
         .expect("a request");
         let chooser = Chooser::new(&request);
-        assert_eq!(chooser.fate("/Work/Budget"), Fate::Goes("bob".into()));
-        assert_eq!(chooser.fate("/Work/Plan"), Fate::Goes("rest".into()));
-        assert_eq!(chooser.fate("/Work/Secret"), Fate::Open);
-        assert_eq!(chooser.fate("/Work"), Fate::Open);
-        assert_eq!(chooser.fate("/x.txt"), Fate::Goes("rest".into()));
-        assert_eq!(chooser.fate("/y.txt"), Fate::Open);
-        assert!(chooser.differs("/Work/Plan/a.tmp", "rest"));
-        assert!(!chooser.differs("/Work/Plan/a.txt", "rest"));
+        for (path, recipient) in [
+            ("/Work/Budget/x", Some("bob")),
+            ("/Work/Plan/a.txt", Some("rest")),
+            ("/Work/Plan/a.tmp", None),
+            ("/Work/Secret/x", None),
+            ("/Work", None),
+            ("/x.txt", Some("rest")),
+            ("/y.txt", None),
+        ] {
+            assert_eq!(chooser.recipient(path), recipient, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_pattern_counts() {
+        let request: Request = serde_json::from_str(
+            r#"{"source":"a","recipient":"b","selection":{"include":["/a/b","/a/b/c/d"],
+                "exclude":["/a/b/c"]}}"#,
+        )
+        .expect("a request");
+        let chooser = Chooser::new(&request);
+        assert_eq!(chooser.recipient("/a/b/x"), Some("b"));
+        assert_eq!(chooser.recipient("/a/b/c/x"), None);
+        assert_eq!(chooser.recipient("/a/b/c/d/x"), Some("b"));
     }
 
     #[test]

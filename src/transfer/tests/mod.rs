@@ -1,1 +1,4 @@
-//! Transfers against the stand-in.
+//! Transfers against the stand-in, which keeps its state in Nextcloud's own tables.
+
+mod hand_over;
+mod world;

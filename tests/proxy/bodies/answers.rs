@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use http_body_util::BodyExt;
+use passeur::config::checked::OwnerRule;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
 
 use crate::support::{
-    HOST, Origin, SHORT, builder, get, h2::Pieces, proxy_to, request, site, soon,
+    HOST, OK, Origin, SHORT, builder, get, h2::Pieces, proxy_to, request, site, soon,
 };
 
 /// A21
@@ -104,6 +106,48 @@ async fn encodings_are_between_client_and_origin() {
     }
     client.ask(get("/", "")).await;
     assert!(!origin.requests().pop().unwrap().head.has("accept-encoding"), "none is none");
+}
+
+/// A32: what Passeur asks for plain, it compresses itself.
+#[tokio::test]
+async fn owners_shown_as_others_are_compressed_for_those_who_accept_it() {
+    let entry = "<d:response><d:propstat><d:prop><oc:owner-id>alice</oc:owner-id></d:prop>\
+                 </d:propstat></d:response>";
+    let multistatus = |entry: &str| {
+        let entries = entry.repeat(200);
+        format!(
+            "<d:multistatus xmlns:d='DAV:' xmlns:oc='http://owncloud.org/ns'>{entries}</d:multistatus>"
+        )
+    };
+    let plain = multistatus(entry);
+    let length = plain.len();
+    let origin = Origin::answering(format!(
+        "HTTP/1.1 207 Multi-Status\r\nContent-Type: application/xml; charset=utf-8\r\n\
+         Content-Length: {length}\r\n\r\n{plain}"
+    ))
+    .await;
+    let [from, to, display_name] = ["alice", "bob", "Bob"].map(str::to_owned);
+    let rule = OwnerRule { from, to, display_name };
+    let proxy = proxy_to(&origin).site(|site| site.owners = vec![rule]).start().await;
+    let expected = multistatus(&entry.replace("alice", "bob"));
+    for (accepted, compressed) in [("gzip, deflate, br", true), ("br", false), ("", false)] {
+        let fields = format!("Accept-Encoding: {accepted}\r\n");
+        let answer = proxy.ask(request("PROPFIND", "/remote.php/dav/files/a/", &fields)).await;
+        assert!(answer.body.whole);
+        let head = origin.requests().pop().unwrap().head;
+        assert_eq!(head.field("accept-encoding").unwrap(), "identity");
+        if !compressed {
+            assert_eq!(answer.text(), expected);
+            continue;
+        }
+        assert_eq!(answer.head.field("content-encoding").unwrap(), "gzip");
+        assert_eq!(answer.head.field("vary").unwrap(), "Accept-Encoding");
+        assert!(answer.body.bytes.len() < length / 10, "{} bytes", answer.body.bytes.len());
+        let mut decoder = async_compression::tokio::write::GzipDecoder::new(Vec::new());
+        decoder.write_all(&answer.body.bytes).await.unwrap();
+        decoder.shutdown().await.unwrap();
+        assert_eq!(decoder.into_inner(), expected.as_bytes());
+    }
 }
 
 /// A33
@@ -365,4 +409,33 @@ async fn a_client_that_stalls_is_cut_off_and_the_origin_learns_of_it() {
     let body = origin.request(1).await.body;
     assert_eq!((body.bytes.as_slice(), body.whole), (&b"half"[..], false));
     client.rest().await;
+}
+
+/// A37: no pause is long, but the whole is too slow; its place at the origin is free again.
+#[tokio::test]
+async fn an_upload_of_a_few_bytes_a_second_does_not_keep_its_place() {
+    let origin = Origin::scripted(|mut conversation| async move {
+        let head = conversation.request_head().await.unwrap();
+        let body = conversation.wire.request_body(&head).await;
+        conversation.note(head, body);
+        conversation.wire.send(OK).await;
+    })
+    .await;
+    let proxy = proxy_to(&origin)
+        .limits(|limits| (limits.client_stall, limits.client_rate) = (SHORT, 1 << 20))
+        .site(|site| site.upstream.max_in_flight = 1)
+        .start()
+        .await;
+    let mut client = proxy.connect().await;
+    client.send(request("PUT", "/x", "Content-Length: 1000000\r\n")).await;
+    let dripping = tokio::spawn(async move {
+        loop {
+            client.send("x").await;
+            tokio::time::sleep(SHORT / 30).await;
+        }
+    });
+    let body = origin.request(1).await.body;
+    assert!(body.bytes.len() > 1 && !body.whole, "{} bytes", body.bytes.len());
+    assert_eq!(proxy.get("/next").await.status(), 200);
+    dripping.abort();
 }

@@ -105,8 +105,22 @@ impl Database {
                 true => {}
             }
         }
+        let groups = self.account(&wanted.from).await?.groups;
+        let back: Vec<String> = groups
+            .iter()
+            .map(|group| in_group(group))
+            .filter(|group| sharees.contains(group))
+            .collect();
+        if !back.is_empty() {
+            remarks.push(Remark::StillSees { principals: back });
+        }
+        let remote = |sharee: &String| sharee.starts_with("principals/remote-users/");
+        let (remote, sharees): (Vec<String>, Vec<String>) = sharees.into_iter().partition(remote);
+        if !remote.is_empty() {
+            remarks.push(Remark::ShareAgain { principals: remote });
+        }
         if !sharees.is_empty() {
-            remarks.push(Remark::NewAddress { principals: sharees.into_iter().collect() });
+            remarks.push(Remark::NewAddress { principals: sharees });
         }
         Ok(())
     }
@@ -211,6 +225,12 @@ impl Database {
             .ok_or(Error::Value("a name"))?;
         fitting(&free).map(str::to_owned)
     }
+}
+
+/// How collections name a group that they are shared with: as PHP encodes a form's value.
+fn in_group(group: &str) -> String {
+    let encoded: String = url::form_urlencoded::byte_serialize(group.as_bytes()).collect();
+    format!("principals/groups/{encoded}")
 }
 
 fn new_owner(

@@ -72,11 +72,13 @@ pub enum Remark {
         /// How many.
         count: u64,
     },
-    /// Birthdays in this account's calendar follow only after `occ dav:sync-birthday-calendar`.
+    /// Birthdays in this account's calendar do not follow by themselves. Missing ones come with
+    /// `occ dav:sync-birthday-calendar`; stale ones stay until the account switches its calendar of
+    /// birthdays off and on.
     Birthdays {
         /// Whose.
         account: String,
-        /// Events that are stale there until then.
+        /// Events there that the book no longer makes.
         stale: u64,
     },
     /// It was where invitations of the former owner went; Nextcloud picks another of theirs.
@@ -102,6 +104,17 @@ pub enum Remark {
     Renamed {
         /// The new one.
         uri: String,
+    },
+    /// These are on other servers, which keep the address with the former owner's name: share it
+    /// with them again.
+    ShareAgain {
+        /// Principals: `principals/remote-users/…`.
+        principals: Vec<String>,
+    },
+    /// The former owner still sees it, as a member of these groups.
+    StillSees {
+        /// Principals: `principals/groups/board`.
+        principals: Vec<String>,
     },
     /// These see it at a new address; clients find it by themselves at their next look.
     NewAddress {

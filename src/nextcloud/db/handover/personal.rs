@@ -192,7 +192,7 @@ impl Database {
             while let Some(node) = walk.try_next().await? {
                 let rest = node.path.strip_prefix(&top.path).unwrap_or_default();
                 for was in &root.was {
-                    let old = format!("files/{}/{was}{rest}", moved.from);
+                    let old = format!("files/{}/{}{rest}", moved.from, was.trim_matches('/'));
                     let stored = as_stored(&old);
                     if stored != old {
                         hashes.insert(stored, in_files_of(&moved.to, &node.path));
@@ -212,7 +212,8 @@ fn path_of(setting: &Row) -> &str {
 fn new_path(moved: &Moved, nodes: &[Node], stored: &str) -> Option<String> {
     moved.roots.iter().zip(nodes).find_map(|(root, node)| {
         root.was.iter().find_map(|was| {
-            let rest = stored.strip_prefix(&format!("files/{}/{was}", moved.from))?;
+            let rest =
+                stored.strip_prefix(&format!("files/{}/{}", moved.from, was.trim_matches('/')))?;
             let below = rest.is_empty() || rest.starts_with('/');
             below.then(|| in_files_of(&moved.to, &format!("{}{rest}", node.path)))
         })

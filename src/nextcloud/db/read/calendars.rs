@@ -117,7 +117,7 @@ impl Database {
     }
 
     /// Shares of a calendar or an address book, and the token of its public link.
-    pub(super) async fn dav_shares(
+    pub(in crate::nextcloud::db) async fn dav_shares(
         &self,
         kind: &str,
         id: i64,

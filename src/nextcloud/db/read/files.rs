@@ -52,6 +52,8 @@ pub struct Tally {
     pub encrypted: u64,
 }
 
+/// Rows read at once while walking.
+const PAGE: usize = 2000;
 const NODE: [&str; 8] =
     ["fileid", "parent", "path", "size", "mtime", "etag", "folder", "encrypted"];
 
@@ -97,15 +99,16 @@ impl Database {
     /// # Errors
     /// As queries fail.
     pub async fn tally(&self, home: &Home, path: &str) -> Result<Tally, Error> {
+        let (below, args) = below(home, path);
         let inner = format!(
             "SELECT COUNT(*) AS all_of_them, COALESCE(SUM(CASE WHEN m.id IS NULL THEN 0 ELSE 1 END), 0) AS folders, \
              COALESCE(SUM(CASE WHEN m.id IS NULL AND f.size > 0 THEN f.size ELSE 0 END), 0) AS bytes, \
              COALESCE(SUM(CASE WHEN f.encrypted <> 0 THEN 1 ELSE 0 END), 0) AS encrypted \
              FROM *PREFIX*filecache f LEFT JOIN *PREFIX*mimetypes m \
-             ON m.id = f.mimetype AND m.mimetype = 'httpd/unix-directory' WHERE {BELOW}"
+             ON m.id = f.mimetype AND m.mimetype = 'httpd/unix-directory' WHERE {below}"
         );
         let names = ["all_of_them", "folders", "bytes", "encrypted"];
-        let Some(cells) = self.row(&names, &inner, below(home, path)).await? else {
+        let Some(cells) = self.row(&names, &inner, args).await? else {
             return Ok(Tally::default());
         };
         let folders = cells.count(1)?;
@@ -117,10 +120,29 @@ impl Database {
         })
     }
 
-    /// A folder and all below it, in no order, one after the other.
+    /// A folder and all below it, in no order, one after the other. It is read in pages, so that no
+    /// connection waits for whoever reads slowly, and no lock of SQLite stops Nextcloud.
     pub fn walk<'a>(&'a self, home: &Home, path: &str) -> BoxStream<'a, Result<Node, Error>> {
-        let rows = self.stream(&NODE, &nodes(BELOW), below(home, path));
-        rows.map(|cells| cells.and_then(|cells| node(&cells))).boxed()
+        let (below, args) = below(home, path);
+        let inner = nodes(&format!("{below} AND f.fileid > ? ORDER BY f.fileid LIMIT {PAGE}"));
+        let pages = async_stream::try_stream! {
+            let mut after = 0;
+            loop {
+                let mut args = args.clone();
+                args.push(Arg::Int(after));
+                let page = self.rows(&NODE, &inner, args).await?;
+                let full = page.len() == PAGE;
+                for cells in &page {
+                    let node = node(cells)?;
+                    after = after.max(node.id);
+                    yield node;
+                }
+                if !full {
+                    break;
+                }
+            }
+        };
+        pages.boxed()
     }
 
     /// What is in one folder, this level only.
@@ -150,12 +172,11 @@ impl Database {
 }
 
 /// A node and all below it. Not LIKE: SQLite's knows no case, and paths have `%` and `_` in them.
-const BELOW: &str = "f.storage = ? AND (f.path = ? OR SUBSTR(f.path, 1, ?) = ?)";
-
-fn below(home: &Home, path: &str) -> Vec<Arg> {
+fn below(home: &Home, path: &str) -> (String, Vec<Arg>) {
     let start = format!("{path}/");
-    let length = i64::try_from(start.chars().count()).unwrap_or(i64::MAX);
-    vec![Arg::Int(home.storage), text(path), Arg::Int(length), text(start)]
+    let length = start.chars().count();
+    let condition = format!("f.storage = ? AND (f.path = ? OR SUBSTR(f.path, 1, {length}) = ?)");
+    (condition, vec![Arg::Int(home.storage), text(path), text(start)])
 }
 
 fn nodes(condition: &str) -> String {

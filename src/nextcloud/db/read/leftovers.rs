@@ -69,7 +69,6 @@ const fn place(
 const APPS: &[Place] = &[
     place("calendar", "appointment pages", "calendar_appt_configs", "user_id", &[]),
     place("calendar", "proposals", "calendar_proposal_dts", "uid", &[]),
-    place("circles", "teams", "circles_member", "user_id", &[("user_type", "1"), ("level", "9")]),
     place("dav", "absences", "dav_absence", "user_id", &[]),
     place("dav", "delegations", "dav_cal_proxy", "owner_id", &[]),
     place("deck", "boards", "deck_boards", "owner", &[("deleted_at", "0")]),
@@ -134,6 +133,14 @@ impl Database {
             left.tags =
                 self.counted("systemtag_object_mapping", &tags, Arg::Int(home.storage)).await?;
         }
+        let teams = self.teams(uid).await?;
+        if teams > 0 {
+            left.apps.push(AppCount {
+                app: "circles".to_owned(),
+                what: "teams".to_owned(),
+                count: teams,
+            });
+        }
         for place in APPS {
             let count = self.count(place.table, place.owner, place.also, uid).await?;
             if count > 0 {
@@ -172,6 +179,16 @@ impl Database {
         }
         let cells = self.row(&["how_many"], &inner, args).await?;
         cells.map_or(Ok(0), |cells| cells.count(0))
+    }
+
+    /// Teams that the account owns; not the one that every account is by itself.
+    async fn teams(&self, uid: &str) -> Result<u64, Error> {
+        let inner = "SELECT COUNT(*) AS how_many FROM *PREFIX*circles_member \
+             WHERE user_id = ? AND user_type = 1 AND level = 9 AND circle_id <> single_id";
+        match self.columns("circles_member").await?.contains_key("single_id") {
+            true => self.counted("circles_member", inner, text(uid)).await,
+            false => Ok(0),
+        }
     }
 
     async fn favourites(&self, uid: &str) -> Result<u64, Error> {

@@ -1,0 +1,174 @@
+//! Whole hand-overs.
+
+use super::world::{World, calendar, put, until_over};
+use crate::nextcloud::inventory;
+use crate::nextcloud::ocs::{NewShare, ShareType};
+use crate::nextcloud::{self};
+use crate::transfer::Error;
+use crate::transfer::model::{Engine, ItemState, Kind, Request, ShareKind, ShareOutcome, State};
+
+/// Everything below a path, as lines that can be compared.
+pub(super) async fn tree(world: &World, uid: &str, path: &str) -> Vec<String> {
+    let top = nextcloud::files(uid).expect("a path").walk(path).expect("a path");
+    let client = world.dav(uid);
+    let mut walk = inventory::walk(&client, &top).await.expect("a walk");
+    let mut lines = Vec::new();
+    while let Some(node) = walk.next().await.expect("a node") {
+        let below = node.path.below(&top).unwrap_or_default();
+        let etag = node.etag.filter(|_| !node.is_folder).unwrap_or_default();
+        let size = if node.is_folder { 0 } else { node.size };
+        lines.push(format!("{below} {:?} {size} {etag} {}", node.file_id, node.favorite));
+    }
+    lines.sort();
+    lines
+}
+
+pub(super) fn link(path: &str) -> NewShare<'_> {
+    NewShare {
+        path,
+        share_type: ShareType::Link,
+        share_with: "",
+        permissions: Some(1),
+        expiration: None,
+        label: Some("for the press"),
+        note: None,
+        password: None,
+        attributes: None,
+    }
+}
+
+pub(super) fn to<'a>(path: &'a str, uid: &'a str) -> NewShare<'a> {
+    NewShare { share_type: ShareType::User, share_with: uid, label: None, ..link(path) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_changes_hands_and_comes_back() {
+    let world = World::new().await;
+    let alice = world.dav("alice");
+    for name in ["50%.txt", "a+b;c#d?e&f.txt", "%2F", "é.txt", "e\u{301}.txt", "\"it's\" 😀"] {
+        put(&alice, "alice", &format!("/Odd names/deep/{name}"), name).await;
+    }
+    put(&alice, "alice", "/Shared/inner/x.txt", "x").await;
+    calendar(&alice, "alice", "club", 5).await;
+    let ocs = world.acting("alice").ocs();
+    let first = ocs.create_share(&link("/Shared")).await.expect("a link");
+    ocs.create_share(&to("/Shared/inner", "carol")).await.expect("a share");
+    ocs.create_share(&to("/Shared", "bob")).await.expect("a share");
+    ocs.create_share(&to("/Odd names", "bob")).await.expect("a share");
+    let before = tree(&world, "alice", "").await;
+    let mails = world.demo.stand_in.mails().len();
+
+    let request =
+        Request { destination: Some("/From {source}".to_owned()), ..Request::all("alice", "bob") };
+    let (id, state) = world.complete(request).await;
+    let transfers = world.transfers(None);
+    let receipt = transfers.receipt("demo", id).await.expect("a receipt");
+    assert_eq!(state, State::Done, "{receipt:#?}");
+    assert!(receipt.items.iter().all(|item| item.state == ItemState::Done), "{receipt:#?}");
+    let moved = tree(&world, "bob", "/From alice/Odd names").await;
+    assert_eq!(moved.len(), 8);
+    let folder = receipt.items.iter().find(|item| item.from == "/Shared").expect("the folder");
+    let new = folder.shares.iter().find(|share| share.kind == ShareKind::Link).expect("its link");
+    assert_ne!(new.outcome, ShareOutcome::Lost, "{new:?}");
+    let change = new.link.as_ref().expect("a change");
+    assert_eq!(Some(&change.old), first.url.as_ref());
+    assert!(change.new.is_some());
+    let shares = world.acting("bob").ocs().shares().await.expect("shares");
+    for with in ["carol"] {
+        let share = shares.iter().find(|share| share.share_with.as_deref() == Some(with));
+        assert_eq!(share.expect("a share").uid_file_owner, "bob");
+    }
+    assert!(!shares.iter().any(|share| share.share_with.as_deref() == Some("bob")));
+    let calendars = inventory::calendars(&world.dav("bob"), "bob").await.expect("calendars");
+    let club = calendars.iter().find(|one| one.uri == "club").expect("the calendar");
+    assert_eq!(club.name, "Calendar club");
+    assert_eq!(inventory::count(&world.dav("bob"), &club.path).await.expect("a count").0, 5);
+    assert!(super::super::page(&receipt).contains("done and verified"));
+
+    assert_eq!(world.undo(id).await, State::Undone, "{:?}", transfers.receipt("demo", id).await);
+    assert_eq!(tree(&world, "alice", "").await, before);
+    let shares = world.acting("alice").ocs().shares().await.expect("shares");
+    let mut with: Vec<_> = shares.iter().filter_map(|share| share.share_with.clone()).collect();
+    with.sort();
+    assert!(with.contains(&"bob".to_owned()) && with.contains(&"carol".to_owned()), "{with:?}");
+    let calendars = inventory::calendars(&world.dav("bob"), "bob").await.expect("calendars");
+    assert!(!calendars.iter().any(|one| one.uri == "club"));
+    assert_eq!(world.demo.stand_in.mails().len(), mails, "no mail, ever");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_changes_nothing_and_goes_stale() {
+    let world = World::new().await;
+    let transfers = world.transfers(None);
+    let before = tree(&world, "alice", "").await;
+    let plan = transfers.plan("demo", Request::all("alice", "bob")).await.expect("a plan");
+    assert_eq!(tree(&world, "alice", "").await, before);
+    assert!(plan.items.iter().any(|item| item.engine == Engine::ServerMove));
+    assert!(plan.items.iter().any(|item| item.kind == Kind::AddressBook));
+    let again = transfers.plan("demo", Request::all("alice", "bob")).await.expect("a plan");
+    assert_eq!(again.hash, plan.hash);
+    put(&world.dav("alice"), "alice", "/new.txt", "new").await;
+    let refused = transfers.start("demo", &plan.hash, None, "test").await.expect_err("stale");
+    assert!(matches!(refused, Error::Stale(_)), "{refused}");
+    for (source, recipient) in [("nobody", "bob"), ("alice", "nobody")] {
+        let refused = transfers.plan("demo", Request::all(source, recipient)).await;
+        assert!(matches!(refused, Err(Error::UnknownAccount(_))), "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_is_chosen_goes() {
+    let world = World::new().await;
+    let alice = world.dav("alice");
+    for path in ["/Work/a.txt", "/Work/b.tmp", "/Work/sub/c.txt", "/Private/d.txt"] {
+        put(&alice, "alice", path, path).await;
+    }
+    let request = serde_json::json!({
+        "source": "alice", "recipient": "bob", "destination": "/",
+        "selection": {"include": ["/Work"], "exclude": ["/Work/*.tmp"]}
+    });
+    let (_, state) = world.complete(serde_json::from_value(request).expect("a request")).await;
+    assert_eq!(state, State::Done);
+    let names = |lines: Vec<String>| -> Vec<String> {
+        lines.iter().filter_map(|l| l.split(' ').next().map(str::to_owned)).collect()
+    };
+    assert_eq!(names(tree(&world, "bob", "/Work").await), ["", "a.txt", "sub", "sub/c.txt"]);
+    assert_eq!(names(tree(&world, "alice", "/Work").await), ["", "b.tmp"]);
+    assert_eq!(names(tree(&world, "alice", "/Private").await), ["", "d.txt", "diary.txt"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_key_starts_once() {
+    let world = World::new().await;
+    let transfers = world.transfers(None);
+    let plan = transfers.plan("demo", Request::all("alice", "bob")).await.expect("a plan");
+    let one = transfers.start("demo", &plan.hash, Some("k"), "test").await.expect("a transfer");
+    let two = transfers.start("demo", &plan.hash, Some("k"), "test").await.expect("the same");
+    assert_eq!(one, two);
+    assert_eq!(until_over(&transfers, one).await, State::Done);
+    assert_eq!(transfers.list(Some("demo"), None, 10).await.expect("a list").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_instance_gets_copies() {
+    let (world, other) = World::new().await.with_another().await;
+    let alice = world.dav("alice");
+    calendar(&alice, "alice", "club", 4).await;
+    let mails = world.demo.stand_in.mails().len();
+    let request = serde_json::json!({
+        "source": "alice", "recipient": "bob", "destination": "/Copy", "target": {"url": "other"}
+    });
+    let (id, state) = world.complete(serde_json::from_value(request).expect("a request")).await;
+    let transfers = world.transfers(None);
+    let receipt = transfers.receipt("demo", id).await.expect("a receipt");
+    assert_eq!(state, State::Done, "{receipt:#?}");
+    assert!(receipt.items.iter().all(|item| item.engine == Engine::Stream));
+    let bob = other.instance.acting("bob", &super::world::app());
+    let calendars = inventory::calendars(&bob.dav(), "bob").await.expect("calendars");
+    assert!(calendars.iter().any(|one| one.uri == "club"));
+    assert_eq!(world.demo.stand_in.mails().len(), mails);
+    assert_eq!(other.stand_in.mails().len(), 0);
+    assert_eq!(world.undo(id).await, State::Undone);
+    let calendars = inventory::calendars(&bob.dav(), "bob").await.expect("calendars");
+    assert!(!calendars.iter().any(|one| one.uri == "club"));
+}
