@@ -2,6 +2,8 @@
 //! core. `cargo bench --bench injection`; best of many runs, as the machine may be busy with other
 //! things. A page from elsewhere: `cargo bench --bench injection -- FILE` (HTML alone).
 
+#![expect(clippy::expect_used, reason = "a measurement may stop at once")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,7 @@
 //! Runs what the fuzz target of pages checks on the inputs that were worth keeping.
 
+#![expect(clippy::expect_used, reason = "what a test needs has to be there")]
+
 #[path = "../fuzz/fuzz_targets/common/page.rs"]
 mod page;
 

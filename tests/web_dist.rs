@@ -1,6 +1,8 @@
 //! What is committed in `web/dist` is what was built from what is committed in `web`: checked by
 //! hashes, so that it is noticed without Node. To build it again: `cd web && npm ci && node build.mjs`.
 
+#![expect(clippy::expect_used, reason = "what a test needs has to be there")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
