@@ -1,11 +1,11 @@
 //! Passeur's own database: tokens, audit, leases, jobs.
 //!
 //! SQLite in a file for one process, PostgreSQL where several replicas share it; the same tables,
-//! and the same statements (both read `$1`), which run through [`on!`]. SQLite has one connection
+//! and the same statements (both read `$1`), which run through `on!`. SQLite has one connection
 //! that writes, so that nobody waits for a lock within this process, and several that read.
 //!
 //! Requests need no store. When it is away, an [`Error`] says so to whoever asked, nothing else
-//! stops. Secrets in it are [sealed](seal), tokens hashed.
+//! stops. Secrets in it are sealed, tokens hashed.
 
 mod audit;
 mod idempotency;

@@ -1,7 +1,7 @@
 //! Handing over: what one account has goes to others.
 //!
 //! [`Transfers`] is the door: it makes plans, starts them, shows how far they are, and undoes them.
-//! A [`runner`] works on what was started, from the store, so that any process may go on with it.
+//! A `runner` works on what was started, from the store, so that any process may go on with it.
 //! How it fits together: `docs/life-of-a-transfer.md`.
 //!
 //! Invariants:
