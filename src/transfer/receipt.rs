@@ -6,7 +6,7 @@ use super::engines::Handed;
 use super::journal::{Known, known};
 use super::model::{
     Item, ItemReceipt, ItemState, LinkChange, Plan, Receipt, ShareKind, ShareOutcome, ShareReceipt,
-    State,
+    State, words,
 };
 use super::plan::stamp;
 use super::{Error, state_of};
@@ -97,11 +97,11 @@ fn shares(item: &Item, steps: &[&(u32, String, Known)], done: bool) -> Vec<Share
                     _ => None,
                 });
                 let outcome = if new.is_some() { ShareOutcome::Remade } else { ShareOutcome::Lost };
-                let old = "the old address shows the empty calendar of the source".to_owned();
+                let old = words::OLD_ADDRESS.to_owned();
                 (outcome, Some(LinkChange { old, new }), "")
             }
             _ if invited(&share.with) => (ShareOutcome::Remade, None, ""),
-            _ => (ShareOutcome::Lost, None, "it could not be made again"),
+            _ => (ShareOutcome::Lost, None, words::NOT_REMADE),
         };
         all.push(ShareReceipt {
             path: share.path.clone(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Outcome, Who, World};
 use crate::nextcloud::ocs::{Client, NewShare, Share, ShareChange, ShareType};
-use crate::transfer::model::{ShareKind, ShareOutcome};
+use crate::transfer::model::{ShareKind, ShareOutcome, words};
 
 /// Everything that may be done with a folder: read, update, create, delete, share.
 const ALL: u32 = 31;
@@ -175,7 +175,7 @@ pub(super) async fn settle(
     }
     let gone = end(world, record, from, to).await?;
     if !keep {
-        return Ok(settled(ShareOutcome::Lost, String::new(), None, "as was asked for"));
+        return Ok(settled(ShareOutcome::Lost, String::new(), None, words::AS_ASKED));
     }
     if let Some(why) = cannot_be_made(record) {
         return Ok(settled(ShareOutcome::Lost, String::new(), None, why));
@@ -185,9 +185,7 @@ pub(super) async fn settle(
         Err(Error::Instance(crate::nextcloud::Error::Ocs { code: 403 | 404, message, .. })) => {
             let why = match gone {
                 true => message,
-                false => {
-                    "its former owner is disabled, so that the old share is in the way".to_owned()
-                }
+                false => words::OLD_SHARE_IN_THE_WAY.to_owned(),
             };
             Ok(settled(ShareOutcome::Lost, String::new(), None, &why))
         }
@@ -277,11 +275,9 @@ async fn twin(
 
 fn cannot_be_made(record: &ShareRecord) -> Option<&'static str> {
     match ShareType::from(record.kind) {
-        ShareType::Mail => Some("a share by mail would be mailed again"),
-        ShareType::Remote | ShareType::RemoteGroup => {
-            Some("a share to another instance would have to be accepted there again")
-        }
-        ShareType::Deck | ShareType::Other(_) => Some("only its app can make it"),
+        ShareType::Mail => Some(words::BY_MAIL),
+        ShareType::Remote | ShareType::RemoteGroup => Some(words::REMOTE),
+        ShareType::Deck | ShareType::Other(_) => Some(words::OF_AN_APP),
         _ => None,
     }
 }
@@ -293,9 +289,7 @@ async fn make(ocs: &Client, record: &ShareRecord, path: &str) -> Result<(Share, 
     // A link that had a password never stands open, not even for a moment.
     let password = match record.has_password {
         true => {
-            notes.push(
-                "its password cannot be read: it has a new one that nobody knows, set another",
-            );
+            notes.push(words::PASSWORD);
             Some(unknown_password()?)
         }
         false => None,
