@@ -116,18 +116,25 @@ pub(super) async fn unshare(
     }
 }
 
-/// Moves objects; those that were moved already are left.
+/// Moves objects into a collection of `owner`, shared to who moves; those that were moved already
+/// are left.
 pub(super) async fn move_objects(
     world: &World,
-    who: &Who,
+    (who, owner): (&Who, &Who),
     kind: Kind,
     (from, to): (&str, &str),
     names: &[String],
 ) -> Result<Outcome, Error> {
-    let client = &world.dav(who)?;
-    let (from, to) = (&collection(kind, &who.uid, from)?, &collection(kind, &who.uid, to)?);
-    let moves: Vec<BoxFuture<'_, Result<(), Error>>> =
-        names.iter().map(|name| move_object(client, from, to, name).boxed()).collect();
+    let there = format!("{to}_shared_by_{}", owner.uid);
+    let from = &collection(kind, &who.uid, from)?;
+    let there = &collection(kind, &who.uid, &there)?;
+    let mover = &world.dav(who)?;
+    // Private events are seen by nobody but the owner, so that only the owner can say what is there.
+    let (keeper, kept) = (&world.dav(owner)?, &collection(kind, &owner.uid, to)?);
+    let moves: Vec<BoxFuture<'_, Result<(), Error>>> = names
+        .iter()
+        .map(|name| move_object(mover, (from, there), (keeper, kept), name).boxed())
+        .collect();
     futures_util::stream::iter(moves).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     Ok(Outcome::Done)
 }
@@ -144,24 +151,28 @@ pub(super) async fn move_back(
 ) -> Result<(), Error> {
     let principal = format!("principals/users/{recipient}");
     share(world, source, kind, from, &principal, true).await?;
-    let back = format!("{from}_shared_by_{}", source.uid);
-    move_objects(world, &Who::here(recipient), kind, (to, &back), names).await?;
+    move_objects(world, (&Who::here(recipient), source), kind, (to, from), names).await?;
     match invited {
         Some(write) => share(world, source, kind, from, &principal, write).await.map(drop),
         None => unshare(world, source, kind, from, &principal).await.map(drop),
     }
 }
 
-async fn move_object(client: &Client, from: &Path, to: &Path, name: &str) -> Result<(), Error> {
+async fn move_object(
+    mover: &Client,
+    (from, to): (&Path, &Path),
+    (keeper, kept): (&Client, &Path),
+    name: &str,
+) -> Result<(), Error> {
     let (from, to) = (&from.join(name)?, &to.join(name)?);
-    let Err(refused) = client.move_to(from, to, Overwrite::No).await else { return Ok(()) };
+    let Err(refused) = mover.move_to(from, to, Overwrite::No).await else { return Ok(()) };
     let lost = match refused.status().map(|status| status.as_u16()) {
         None | Some(404 | 408 | 412 | 500..) => true,
         Some(_) => false,
     };
     let moved = lost
-        && client.find(from, &[p::ETAG]).await?.is_none()
-        && client.find(to, &[p::ETAG]).await?.is_some();
+        && mover.find(from, &[p::ETAG]).await?.is_none()
+        && keeper.find(&kept.join(name)?, &[p::ETAG]).await?.is_some();
     if moved { Ok(()) } else { Err(refused.into()) }
 }
 
