@@ -132,6 +132,15 @@ fn settled(known: &Known) -> Option<ShareReceipt> {
 /// Shares that were settled and are not there at the end.
 fn gone(steps: &[(u32, String, Known)]) -> Vec<String> {
     let mut notes = Vec::new();
+    for (.., known) in steps {
+        if let Known::Ended(
+            Effect::Reshare { id, owner, .. },
+            Outcome::Settled { outcome: ShareOutcome::Lost, note, .. },
+        ) = known
+        {
+            notes.push(words::with(words::NOT_RESHARED, format_args!("{id} ({owner}): {note}")));
+        }
+    }
     for (_, step, known) in steps {
         let Some(recipient) = step.strip_prefix("shares-after/") else { continue };
         let Known::Ended(_, Outcome::Shares { shares: Some(after) }) = known else { continue };

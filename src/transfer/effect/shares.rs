@@ -117,6 +117,62 @@ async fn folder_share(ocs: &Client, path: &str, with: &str) -> Result<Option<Sha
     }))
 }
 
+/// Shares to another account, as its owner, what is shared already; with the same rights.
+pub(super) async fn reshare(
+    world: &World,
+    id: &str,
+    owner: &str,
+    with: &str,
+) -> Result<Outcome, Error> {
+    let ocs = world.ocs(&Who::here(owner))?;
+    let lost = |note: &str| {
+        let (id, note) = (String::new(), note.to_owned());
+        Ok(Outcome::Settled { outcome: ShareOutcome::Lost, id, url: None, note })
+    };
+    let Some(share) = ocs.share(id).await? else { return lost(words::NOT_REMADE) };
+    let record = ShareRecord { kind: 0, with: with.to_owned(), ..ShareRecord::from(&share) };
+    let made = match folder_share(&ocs, &record.path, with).await? {
+        Some(there) => there,
+        None => match make(&ocs, &record, &record.path).await {
+            Ok((made, _)) => made,
+            Err(Error::Instance(crate::nextcloud::Error::Ocs {
+                code: 403 | 404, message, ..
+            })) => {
+                return lost(&message);
+            }
+            Err(error) => return Err(error),
+        },
+    };
+    let (id, note) = (made.id, String::new());
+    Ok(Outcome::Settled { outcome: ShareOutcome::Remade, id, url: None, note })
+}
+
+/// Ends such a share. Without an outcome it may be there: it was not before.
+pub(super) async fn end_reshare(
+    world: &World,
+    id: &str,
+    owner: &str,
+    with: &str,
+    outcome: Option<&Outcome>,
+) -> Result<(), Error> {
+    let ocs = world.ocs(&Who::here(owner))?;
+    let made = match outcome {
+        Some(Outcome::Settled { outcome: ShareOutcome::Remade, id, .. }) => Some(id.clone()),
+        Some(_) => None,
+        None => match ocs.share(id).await? {
+            Some(share) => {
+                let path = share.path.unwrap_or_default();
+                folder_share(&ocs, &path, with).await?.map(|there| there.id)
+            }
+            None => None,
+        },
+    };
+    if let Some(made) = made {
+        ocs.delete_share(&made).await?;
+    }
+    Ok(())
+}
+
 /// Ends a share to the recipient: as its owner, or, where that account is disabled, as who has it.
 pub(super) async fn drop_share(
     world: &World,

@@ -64,6 +64,8 @@ words! {
     NO_FILES = "there are no files to hand over";
     PER_HOUR = "the instance may let an account make only ten of them in an hour, and the transfer \
                 waits";
+    MEETINGS_GO = "future meetings with guests get the recipient as their organiser, and nobody is \
+                   mailed";
     MEETINGS_STAY = "future meetings with guests keep the source as their organiser, and nobody is \
                      mailed";
     SHARE_ABOVE = "the recipient sees it already by a share of a folder above it, which stays";
@@ -79,6 +81,7 @@ words! {
     REMOTE = "a share to another instance would have to be accepted there again";
     OF_AN_APP = "only its app can make it";
     PASSWORD = "its password cannot be read: it has a new one that nobody knows, set another";
+    NOT_RESHARED = "what others share with the source could not be shared with the recipient";
     NOT_REMADE = "it could not be made again";
     OLD_ADDRESS = "the old address shows the empty calendar of the source";
 }

@@ -52,19 +52,15 @@ fn refuse(request: &Request) -> Result<(), Error> {
              and disable the account when the transfer is done",
         ));
     }
-    if request.meetings == Meetings::Rehome {
-        return Err(Error::invalid(
-            "meetings",
-            "future meetings cannot be given a new organiser yet: leave this out, and the source \
-             stays their organiser",
-        ));
+    if request.target.is_some() && request.meetings == Meetings::Rehome {
+        let why = "meetings cannot get an organiser at another instance: leave this out";
+        return Err(Error::invalid("meetings", why));
     }
-    if request.incoming == Incoming::Reshare {
-        return Err(Error::invalid(
-            "incoming",
-            "what others share with the source cannot be shared on yet: leave this out, and ask \
-             its owners",
-        ));
+    if request.incoming == Incoming::Reshare
+        && (request.target.is_some() || request.recipient.is_none())
+    {
+        let why = "needs a recipient on this instance, with whom all of it is shared";
+        return Err(Error::invalid("incoming", why));
     }
     Ok(())
 }
@@ -106,8 +102,14 @@ mod tests {
             (r#"{"source":"..","recipient":"a"}"#, "source"),
             (r#"{"source":"a","recipient":"b","when":"tomorrow"}"#, "when"),
             (r#"{"source":"a","recipient":"b","after":"disable"}"#, "after"),
-            (r#"{"source":"a","recipient":"b","meetings":"rehome"}"#, "meetings"),
-            (r#"{"source":"a","recipient":"b","incoming":"reshare"}"#, "incoming"),
+            (
+                r#"{"source":"a","recipient":"b","meetings":"rehome","target":{"url":"x"}}"#,
+                "meetings",
+            ),
+            (
+                r#"{"source":"a","assignments":[{"recipient":"b","selection":"all"}],"incoming":"reshare"}"#,
+                "incoming",
+            ),
             (r#"{"source":"a","recipient":"b","destination":"x/../y"}"#, "destination"),
             (
                 r#"{"source":"a","recipient":"b","selection":{"include":["/x/../../y"]}}"#,

@@ -7,7 +7,8 @@ use crate::nextcloud::inventory::{self, Invitee, Obstacle};
 use crate::transfer::Error;
 use crate::transfer::effect::collection;
 use crate::transfer::model::{
-    BlockCode, Conflict, Engine, Item, Kind, ShareKind, ShareOutcome, SharePlan, Shares, words,
+    BlockCode, Conflict, Engine, Item, Kind, Meetings, ShareKind, ShareOutcome, SharePlan, Shares,
+    words,
 };
 use crate::transfer::site::Who;
 
@@ -228,8 +229,18 @@ async fn add(
             inventory::future_meetings(&client, &path, &own, now, MAX_MEETINGS).await?;
         if !meetings.is_empty() {
             let (more, count) = (if more { "more than " } else { "" }, meetings.len());
-            let values = format_args!("{more}{count} ({})", found.name);
-            draft.warnings.push(words::with(words::MEETINGS_STAY, values));
+            let values = format!("{more}{count} ({})", found.name);
+            let rehomed = draft.request.meetings == Meetings::Rehome;
+            let said = if rehomed { words::MEETINGS_GO } else { words::MEETINGS_STAY };
+            draft.warnings.push(words::with(said, values));
+            let to = Who::here(&recipient);
+            if rehomed && !has_address(draft, &to).await? {
+                let detail = format!(
+                    "{recipient:?} has no mail address, so that meetings cannot be theirs: set one, or \
+                     leave the organiser"
+                );
+                draft.block(BlockCode::Missing, detail);
+            }
         }
     }
     draft.add(Item {
@@ -250,6 +261,11 @@ async fn add(
         shares,
     });
     Ok(())
+}
+
+async fn has_address(draft: &Draft<'_>, who: &Who) -> Result<bool, Error> {
+    let all = inventory::addresses(&draft.world.dav(who)?, &who.uid).await?;
+    Ok(all.iter().any(|one| one.starts_with("mailto:")))
 }
 
 fn engine(draft: &mut Draft<'_>) -> (Engine, String) {

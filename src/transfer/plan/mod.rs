@@ -17,7 +17,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::Error;
 use super::model::{
-    Block, BlockCode, Engine, Estimate, Excluded, Item, Kind, Plan, Request, words,
+    Block, BlockCode, Engine, Estimate, Excluded, Incoming, Item, Kind, Plan, Request, words,
 };
 use super::site::{Who, World};
 use crate::nextcloud::ocs::User;
@@ -153,6 +153,13 @@ impl Draft<'_> {
     }
 
     fn say_what_else(&mut self) {
+        if self.request.incoming == Incoming::Reshare
+            && (!self.source.enabled || self.world.site.app.is_none())
+        {
+            let detail = "what others share with the source can only be listed while it is enabled, \
+                          and shared on only where Passeur is registered as an external app";
+            self.block(BlockCode::NoAccess, detail);
+        }
         if !self.source.enabled && self.items.iter().any(|item| item.kind.is_node()) {
             self.warnings.push(words::DISABLED_SOURCE.to_owned());
         }

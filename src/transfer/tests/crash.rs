@@ -32,6 +32,9 @@ async fn small() -> World {
     let set = crate::dav::client::Change::Set(nextcloud::properties::FAVORITE, "1".to_owned());
     alice.proppatch(&star, &[set]).await.expect("a favourite");
     calendar(&alice, "alice", "club", 3).await;
+    put(&world.dav("carol"), "carol", "/Carol's/c.txt", "c").await;
+    let incoming = to("/Carol's", "alice");
+    world.acting("carol").ocs().create_share(&incoming).await.expect("a share");
     let ocs = world.acting("alice").ocs();
     let group = NewShare { share_type: ShareType::Group, ..to("/Work", "board") };
     for share in [link("/Work"), group, to("/Work/inner", "carol"), to("/Work/inner", "bob")] {
@@ -176,14 +179,15 @@ async fn everywhere(setting: Setting) {
     assert_ne!(after, before);
     let wanted = (after, before);
     let stride = if std::env::var_os("PASSEUR_EVERY_MOMENT").is_some() { 1 } else { 5 };
-    let cases = (0..work.max(undo)).step_by(stride).map(|at| one(&from, &setting, (at, at), Some(&wanted)));
+    let cases =
+        (0..work.max(undo)).step_by(stride).map(|at| one(&from, &setting, (at, at), Some(&wanted)));
     futures_util::stream::iter(cases).buffer_unordered(AT_ONCE).for_each(async |_| {}).await;
 }
 
 fn request(more: serde_json::Value) -> serde_json::Value {
     let mut request = serde_json::json!({
         "source": "alice", "recipient": "bob", "destination": "/From alice",
-        "selection": {"include": ["/Work"], "calendars": ["club"]}
+        "selection": {"include": ["/Work"], "calendars": ["club"]}, "conflict": "merge"
     });
     if let (Some(all), serde_json::Value::Object(more)) = (request.as_object_mut(), more) {
         all.extend(more);
@@ -193,8 +197,8 @@ fn request(more: serde_json::Value) -> serde_json::Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn moves_survive_death_at_every_moment() {
-    let request = request(serde_json::json!({}));
-    everywhere(Setting { request, database: false, elsewhere: false }).await;
+    let more = serde_json::json!({"meetings": "rehome", "incoming": "reshare"});
+    everywhere(Setting { request: request(more), database: false, elsewhere: false }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
