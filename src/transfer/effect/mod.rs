@@ -148,8 +148,8 @@ impl Effect {
                 collections::unshare(world, owner, *kind, uri, principal).await
             }
             Effect::MoveObjects { who, recipient, kind, from, to, names, .. } => {
-                let ends = (who, &Who::here(recipient));
-                collections::move_objects(world, ends, *kind, (from, to), names).await
+                let owner = Who::here(recipient);
+                collections::move_objects(world, (who, from), (&owner, to), *kind, names).await
             }
             Effect::Publish { owner, uri } => collections::publish(world, owner, uri).await,
             Effect::Rewrite { record } => {
