@@ -15,6 +15,7 @@ mod engines;
 mod error;
 mod journal;
 pub mod model;
+mod pace;
 mod plan;
 mod receipt;
 mod runner;

@@ -6,7 +6,7 @@ use super::engines::Handed;
 use super::journal::{Known, known};
 use super::model::{
     Item, ItemReceipt, ItemState, LinkChange, Plan, Receipt, ShareKind, ShareOutcome, ShareReceipt,
-    State,
+    State, words,
 };
 use super::plan::stamp;
 use super::{Error, state_of};
@@ -97,11 +97,11 @@ fn shares(item: &Item, steps: &[&(u32, String, Known)], done: bool) -> Vec<Share
                     _ => None,
                 });
                 let outcome = if new.is_some() { ShareOutcome::Remade } else { ShareOutcome::Lost };
-                let old = "the old address shows the empty calendar of the source".to_owned();
+                let old = words::OLD_ADDRESS.to_owned();
                 (outcome, Some(LinkChange { old, new }), "")
             }
             _ if invited(&share.with) => (ShareOutcome::Remade, None, ""),
-            _ => (ShareOutcome::Lost, None, "it could not be made again"),
+            _ => (ShareOutcome::Lost, None, words::NOT_REMADE),
         };
         all.push(ShareReceipt {
             path: share.path.clone(),
@@ -132,6 +132,15 @@ fn settled(known: &Known) -> Option<ShareReceipt> {
 /// Shares that were settled and are not there at the end.
 fn gone(steps: &[(u32, String, Known)]) -> Vec<String> {
     let mut notes = Vec::new();
+    for (.., known) in steps {
+        if let Known::Ended(
+            Effect::Reshare { id, owner, .. },
+            Outcome::Settled { outcome: ShareOutcome::Lost, note, .. },
+        ) = known
+        {
+            notes.push(words::with(words::NOT_RESHARED, format_args!("{id} ({owner}): {note}")));
+        }
+    }
     for (_, step, known) in steps {
         let Some(recipient) = step.strip_prefix("shares-after/") else { continue };
         let Known::Ended(_, Outcome::Shares { shares: Some(after) }) = known else { continue };

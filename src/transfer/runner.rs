@@ -63,7 +63,7 @@ impl Transfers {
     }
 
     /// Works on one claim until it ends or is lost.
-    async fn work(self: Arc<Self>, claim: Claim) {
+    pub(super) async fn work(self: Arc<Self>, claim: Claim) {
         let (claim, wishes) = (&claim, Wishes::default());
         let ended = tokio::select! {
             ended = self.carry_out(claim, &wishes).boxed() => ended,

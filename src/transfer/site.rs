@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::model::Request;
+use super::pace::Pace;
 use crate::config::checked::Access;
 use crate::dav::client::{Client, Path};
 use crate::nextcloud::db::{Database, Dsn, Prefix};
@@ -66,6 +67,8 @@ pub(crate) struct World {
     pub site: Site,
     pub secrets: Secrets,
     pub target: Option<(Instance, Option<Credentials>)>,
+    /// How fast bytes may be carried.
+    pub pace: Option<Arc<Pace>>,
 }
 
 // === impl Secrets ===
@@ -119,7 +122,8 @@ impl World {
                 None => Some((Instance::elsewhere(&site.access, &target.url)?, None)),
             },
         };
-        Ok(Self { site, secrets, target })
+        let pace = site.bandwidth.map(Pace::new);
+        Ok(Self { site, secrets, target, pace })
     }
 
     /// Acts for an account.

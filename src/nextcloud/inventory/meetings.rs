@@ -83,6 +83,79 @@ pub async fn future_meetings(
     Ok((meetings, false))
 }
 
+/// An object in which each event that one of `addresses` organises has another organiser, and the
+/// next sequence number (RFC 5546, 2.1.4); none if there is no such event. All else stays as it is.
+#[must_use]
+pub fn rehomed(data: &str, addresses: &[String], organizer: &str, name: &str) -> Option<String> {
+    let is = |address: &str| addresses.iter().any(|one| one.eq_ignore_ascii_case(address));
+    // A quoted parameter holds no quote and no line end (RFC 5545, 3.2).
+    let name: String = name.chars().filter(|c| *c != '"' && !c.is_control()).collect();
+    let line = format!("ORGANIZER;CN=\"{name}\":{organizer}");
+    let lines: Vec<String> = unfold(data.trim_end()).collect();
+    let mut made: Vec<String> = Vec::with_capacity(lines.len() + 1);
+    let mut changed = false;
+    let mut from = 0;
+    let mut inside: Vec<String> = Vec::new();
+    for (at, one) in lines.iter().enumerate() {
+        let Some((key, value)) = property(one) else { continue };
+        match key.as_str() {
+            "BEGIN" => inside.push(value.to_ascii_uppercase()),
+            "END" if inside.pop().as_deref() == Some("VEVENT") => {
+                changed |= event(&lines[from..at], &mut made, &line, is);
+                from = at;
+            }
+            _ => {}
+        }
+        if key == "BEGIN" && inside.last().is_some_and(|component| component == "VEVENT") {
+            made.extend_from_slice(&lines[from..=at]);
+            from = at + 1;
+        }
+    }
+    made.extend_from_slice(&lines[from..]);
+    changed.then(|| made.iter().map(|line| fold(line)).collect())
+}
+
+/// Adds an event; says whether it has a new organiser.
+fn event(
+    lines: &[String],
+    made: &mut Vec<String>,
+    organizer: &str,
+    is: impl Fn(&str) -> bool,
+) -> bool {
+    let own =
+        |line: &String| property(line).is_some_and(|(key, value)| key == "ORGANIZER" && is(value));
+    if !lines.iter().any(own) {
+        made.extend_from_slice(lines);
+        return false;
+    }
+    let mut sequence = 0_u64;
+    for line in lines {
+        match property(line) {
+            Some((key, value)) if key == "SEQUENCE" => sequence = value.trim().parse().unwrap_or(0),
+            _ if own(line) => made.push(organizer.to_owned()),
+            _ => made.push(line.clone()),
+        }
+    }
+    made.push(format!("SEQUENCE:{}", sequence.saturating_add(1)));
+    true
+}
+
+/// A line with its end, folded after at most 75 bytes (RFC 5545, 3.1).
+fn fold(line: &str) -> String {
+    let mut folded = String::with_capacity(line.len() + 2);
+    let mut used = 0;
+    for letter in line.chars() {
+        if used + letter.len_utf8() > 74 {
+            folded.push_str("\r\n ");
+            used = 1;
+        }
+        folded.push(letter);
+        used += letter.len_utf8();
+    }
+    folded.push_str("\r\n");
+    folded
+}
+
 /// What the first event of an object says; the others are exceptions to it.
 fn read(data: &str, path: Path) -> Option<Meeting> {
     let mut meeting = Meeting {
@@ -166,10 +239,31 @@ mod tests {
         assert_eq!(read("BEGIN:VEVENT\nSUMMARY:alone\nEND:VEVENT", Path::root()), None);
     }
 
+    #[test]
+    fn a_new_organiser_is_written() {
+        let data = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nSEQUENCE:4\r\nSUMMARY:a\r\n b\r\n\
+                    ORGANIZER;CN=Alice:MAILTO:alice@example.org\r\nATTENDEE:mailto:c@example.org\r\n\
+                    BEGIN:VALARM\r\nACTION:DISPLAY\r\nEND:VALARM\r\nEND:VEVENT\r\n\
+                    BEGIN:VEVENT\r\nUID:2\r\nORGANIZER:mailto:x@example.org\r\nEND:VEVENT\r\n\
+                    END:VCALENDAR\r\n";
+        let own = ["mailto:alice@example.org".to_owned()];
+        let new = rehomed(data, &own, "mailto:bob@example.org", "B\"ob").expect("another");
+        assert_eq!(
+            new,
+            "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nSUMMARY:ab\r\n\
+             ORGANIZER;CN=\"Bob\":mailto:bob@example.org\r\nATTENDEE:mailto:c@example.org\r\n\
+             BEGIN:VALARM\r\nACTION:DISPLAY\r\nEND:VALARM\r\nSEQUENCE:5\r\nEND:VEVENT\r\n\
+             BEGIN:VEVENT\r\nUID:2\r\nORGANIZER:mailto:x@example.org\r\nEND:VEVENT\r\n\
+             END:VCALENDAR\r\n"
+        );
+        assert_eq!(rehomed(&new, &own, "mailto:bob@example.org", "Bob"), None);
+    }
+
     proptest::proptest! {
         #[test]
         fn no_object_makes_it_panic(data in ".{0,200}") {
             let _ = read(&data, Path::root());
+            let _ = rehomed(&data, &[], "mailto:a@example.org", &data);
             let _ = read(&format!("BEGIN:VEVENT\n{data}\n {data}"), Path::root());
         }
     }

@@ -15,7 +15,7 @@ pub use books::{Book, book, books};
 pub use calendars::{Calendar, calendar, calendars, deleted_objects};
 pub use collection::{Invitee, Object, count, objects};
 pub use files::{Folder, Node, Walk, folder, node, walk};
-pub use meetings::{Meeting, addresses, future_meetings};
+pub use meetings::{Meeting, addresses, future_meetings, rehomed};
 
 /// Why something cannot be handed over.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, thiserror::Error)]

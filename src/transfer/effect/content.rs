@@ -5,6 +5,8 @@
 //! right size and time is not sent again.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -13,12 +15,14 @@ use http_body_util::BodyExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::collections::collection;
+use super::print::composed;
 use super::{Error, Kind, Outcome, Who, World};
 use crate::dav::client::{
     Cause, Client, Conditions, Depth, Download, Part, PartOutcome, Path, Put, Trash, Upload,
 };
 use crate::nextcloud;
 use crate::nextcloud::properties as p;
+use crate::transfer::pace::Pace;
 use crate::transfer::site::file;
 
 /// Files up to this size go in bulk.
@@ -62,7 +66,8 @@ pub(super) async fn copy_files(
     files: &[Source],
     again: bool,
 ) -> Result<Outcome, Error> {
-    let ends = Ends { from: world.dav(from)?, to: world.dav(to)?, giver: from, taker: to };
+    let pace = world.pace.clone();
+    let ends = Ends { from: world.dav(from)?, to: world.dav(to)?, giver: from, taker: to, pace };
     let mut done = HashMap::new();
     if again {
         done = there(&ends, files).await?;
@@ -90,14 +95,26 @@ struct Ends<'a> {
     to: Client,
     giver: &'a Who,
     taker: &'a Who,
+    pace: Option<Arc<Pace>>,
+}
+
+impl Ends<'_> {
+    /// Reads from the source, no faster than the site may.
+    async fn read(&self, path: &Path, range: Option<Range<u64>>) -> Result<Download, Error> {
+        let mut download = self.from.get(path, range).await?;
+        if let Some(pace) = &self.pace {
+            download.body = pace.body(download.body);
+        }
+        Ok(download)
+    }
 }
 
 /// The files of these that are there with their size, and their etags.
 async fn there(ends: &Ends<'_>, files: &[Source]) -> Result<HashMap<String, String>, Error> {
-    let mut folders: HashMap<&str, HashMap<&str, &Source>> = HashMap::new();
+    let mut folders: HashMap<&str, HashMap<String, &Source>> = HashMap::new();
     for file in files {
         let (folder, name) = file.to.rsplit_once('/').unwrap_or(("", &file.to));
-        folders.entry(folder).or_default().insert(name, file);
+        folders.entry(folder).or_default().insert(composed(name), file);
     }
     let mut found = HashMap::new();
     for (folder, wanted) in folders {
@@ -108,7 +125,9 @@ async fn there(ends: &Ends<'_>, files: &[Source]) -> Result<HashMap<String, Stri
             inside => inside?,
         };
         while let Some(entry) = inside.next().await? {
-            let Some(file) = entry.path.name().and_then(|name| wanted.get(name)) else { continue };
+            let Some(file) = entry.path.name().and_then(|name| wanted.get(&composed(name))) else {
+                continue;
+            };
             if entry.path != path && entry.number(&p::CONTENT_LENGTH) == Some(file.size) {
                 let etag = entry.text(&p::ETAG).unwrap_or_default().to_owned();
                 found.insert(file.to.clone(), etag);
@@ -154,7 +173,7 @@ async fn side_by_side<T>(
 }
 
 async fn read_small(ends: &Ends<'_>, source: &Source) -> Result<Part, Error> {
-    let download = ends.from.get(&file(&ends.giver.uid, &source.from)?, None).await?;
+    let download = ends.read(&file(&ends.giver.uid, &source.from)?, None).await?;
     let bytes = bytes_of(download, source).await?;
     // Bulk paths begin at the account's files.
     let path = Path::root().walk(&source.to)?;
@@ -176,19 +195,20 @@ async fn copy_one(ends: &Ends<'_>, source: &Source) -> Result<(), Error> {
     let from = file(&ends.giver.uid, &source.from)?;
     let to = file(&ends.taker.uid, &source.to)?;
     let checksum = source.checksum.as_deref().and_then(|all| all.split(' ').next());
-    let put = Put {
-        mtime: source.mtime,
-        checksum: checksum.map(str::to_owned),
-        conditions: Conditions::Always,
-        ..Put::default()
-    };
+    let put = Put { mtime: source.mtime, checksum: checksum.map(str::to_owned), ..Put::default() };
     if source.size < LARGE {
-        let upload = Upload::relayed(ends.from.get(&from, None).await?)?;
+        let upload = Upload::relayed(ends.read(&from, None).await?)?;
         if upload.length() != source.size {
             return Err(Error::Mismatch(format!("`{}` changed while it was read", source.from)));
         }
-        ends.to.put(&to, upload, &put).await?;
-        return Ok(());
+        // What came there since is not ours to write over.
+        let put = Put { conditions: Conditions::IfAbsent, ..put };
+        return match ends.to.put(&to, upload, &put).await {
+            Err(error) if error.status().is_some_and(|status| status.as_u16() == 412) => {
+                Err(Error::Conflict(format!("`{}` is there already", source.to)))
+            }
+            stored => stored.map(drop).map_err(Error::from),
+        };
     }
     copy_in_chunks(ends, source, (&from, &to), &put).await
 }
@@ -216,7 +236,7 @@ async fn copy_in_chunks(
         if stored.iter().any(|chunk| chunk.number == name && chunk.length == length) {
             continue;
         }
-        let piece = Upload::relayed(ends.from.get(from, Some(range)).await?)?;
+        let piece = Upload::relayed(ends.read(from, Some(range)).await?)?;
         upload.put(name, piece).await?;
     }
     upload.finish(put).await?;
@@ -267,9 +287,10 @@ pub(super) async fn copy_objects(
         Kind::AddressBook => "text/vcard; charset=utf-8",
         _ => "text/calendar; charset=utf-8",
     };
+    let pace = world.pace.as_deref();
     let copies = names
         .iter()
-        .map(|name| copy_object(giver, taker, (source, target), name, content_type).boxed())
+        .map(|name| copy_object(giver, taker, (source, target), name, (content_type, pace)).boxed())
         .collect();
     side_by_side(copies, AT_ONCE).await?;
     Ok(Outcome::Done)
@@ -280,12 +301,15 @@ async fn copy_object(
     taker: &Client,
     (source, target): (&Path, &Path),
     name: &str,
-    content_type: &str,
+    (content_type, pace): (&str, Option<&Pace>),
 ) -> Result<(), Error> {
     let download = giver.get(&source.join(name)?, None).await?;
     let broken = |cause: Cause| crate::dav::client::Error::Unanswered { sent: true, source: cause };
     let body = http_body_util::Limited::new(download.body, MAX_OBJECT);
     let bytes = body.collect().await.map_err(broken)?.to_bytes();
+    if let Some(pace) = pace {
+        pace.pass(bytes.len() as u64).await;
+    }
     let put = Put { kind: Some(content_type.to_owned()), ..Put::default() };
     taker.put(&target.join(name)?, Upload::of(bytes), &put).await?;
     Ok(())

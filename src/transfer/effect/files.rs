@@ -18,9 +18,9 @@ pub(super) async fn make_folder(
         Ok(()) => Ok(Outcome::Done),
         Err(error) if error.status().is_some_and(|status| status.as_u16() == 405) => {
             match (may_exist, again) {
-                // Where it may exist, taking it for not ours only leaves an empty folder behind.
-                (true, _) => Ok(Outcome::Existed),
-                (false, true) => Ok(Outcome::Done),
+                // Nobody had it when this was first tried.
+                (_, true) => Ok(Outcome::Done),
+                (true, false) => Ok(Outcome::Existed),
                 (false, false) => {
                     Err(Error::Conflict(format!("{path:?} is there already, for {:?}", who.uid)))
                 }

@@ -7,6 +7,7 @@
 mod collections;
 mod content;
 mod files;
+mod meetings;
 mod print;
 mod shares;
 
@@ -18,6 +19,7 @@ use super::site::{Who, World};
 
 pub(crate) use collections::{Looks, collection};
 pub(crate) use content::{Copied, Source};
+pub(crate) use meetings::read as read_object;
 pub(crate) use print::{Over, Print};
 pub(crate) use shares::ShareRecord;
 
@@ -67,6 +69,10 @@ pub(crate) enum Effect {
     Publish { owner: Who, uri: String },
     /// Changes rows of the site's database, in one transaction.
     Rewrite { record: crate::nextcloud::db::Record },
+    /// Writes a meeting anew.
+    Rehome { who: Who, uri: String, object: String, old: String, new: String },
+    /// Shares to another account what its owner shares already.
+    Reshare { id: String, owner: String, with: String },
     /// Copies files to another account, or another instance.
     CopyFiles { from: Who, to: Who, files: Vec<Source> },
     /// Copies objects of a collection likewise.
@@ -142,8 +148,8 @@ impl Effect {
                 collections::unshare(world, owner, *kind, uri, principal).await
             }
             Effect::MoveObjects { who, recipient, kind, from, to, names, .. } => {
-                let to = format!("{to}_shared_by_{recipient}");
-                collections::move_objects(world, who, *kind, (from, &to), names).await
+                let owner = Who::here(recipient);
+                collections::move_objects(world, (who, from), (&owner, to), *kind, names).await
             }
             Effect::Publish { owner, uri } => collections::publish(world, owner, uri).await,
             Effect::Rewrite { record } => {
@@ -153,6 +159,10 @@ impl Effect {
                 applied?;
                 Ok(Outcome::Done)
             }
+            Effect::Rehome { who, uri, object, old, new } => {
+                meetings::rewrite(world, who, (uri, object), (old, new)).await
+            }
+            Effect::Reshare { id, owner, with } => shares::reshare(world, id, owner, with).await,
             Effect::CopyFiles { from, to, files } => {
                 content::copy_files(world, from, to, files, again).await
             }
@@ -216,6 +226,12 @@ impl Effect {
                 database.close().await;
                 undone?;
                 Ok(())
+            }
+            Effect::Rehome { who, uri, object, old, new } => {
+                meetings::rewrite(world, who, (uri, object), (new, old)).await.map(drop)
+            }
+            Effect::Reshare { id, owner, with } => {
+                shares::end_reshare(world, id, owner, with, outcome).await
             }
             Effect::CopyFiles { to, files, .. } => {
                 content::remove_copies(world, to, files, outcome).await

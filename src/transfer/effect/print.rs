@@ -89,8 +89,11 @@ async fn look_at_objects(
     let mut sum = 0_u128;
     while let Some(entry) = entries.next().await? {
         let Some(name) = entry.path.below(&top).filter(|name| !name.is_empty()) else { continue };
-        let etag = if over == Over::Ids { entry.text(&p::ETAG).unwrap_or_default() } else { "" };
-        sum = sum.wrapping_add(digest(&[&name, etag]));
+        let hash = match over {
+            Over::Ids => digest(&[&name, entry.text(&p::ETAG).unwrap_or_default()]),
+            Over::Names => digest(&[&composed(&name), ""]),
+        };
+        sum = sum.wrapping_add(hash);
         print.count += 1;
     }
     print.digest = format!("{sum:032x}");
@@ -101,11 +104,17 @@ fn hash(node: &Node, name: &str, over: Over) -> u128 {
     // A folder's own size and etag follow from what is in it.
     let size = if node.is_folder { "folder".to_owned() } else { node.size.to_string() };
     if over == Over::Names {
-        return digest(&[name, &size]);
+        return digest(&[&composed(name), &size]);
     }
     let id = node.file_id.unwrap_or_default().to_string();
     let etag = node.etag.as_deref().filter(|_| !node.is_folder).unwrap_or_default();
     digest(&[name, &size, &id, etag])
+}
+
+/// A name as every instance has it: accents are one letter with what they stand on.
+pub(super) fn composed(name: &str) -> String {
+    use unicode_normalization::UnicodeNormalization as _;
+    name.nfc().collect()
 }
 
 fn digest(parts: &[&str]) -> u128 {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Outcome, Who, World};
 use crate::nextcloud::ocs::{Client, NewShare, Share, ShareChange, ShareType};
-use crate::transfer::model::{ShareKind, ShareOutcome};
+use crate::transfer::model::{ShareKind, ShareOutcome, words};
 
 /// Everything that may be done with a folder: read, update, create, delete, share.
 const ALL: u32 = 31;
@@ -117,6 +117,62 @@ async fn folder_share(ocs: &Client, path: &str, with: &str) -> Result<Option<Sha
     }))
 }
 
+/// Shares to another account, as its owner, what is shared already; with the same rights.
+pub(super) async fn reshare(
+    world: &World,
+    id: &str,
+    owner: &str,
+    with: &str,
+) -> Result<Outcome, Error> {
+    let ocs = world.ocs(&Who::here(owner))?;
+    let lost = |note: &str| {
+        let (id, note) = (String::new(), note.to_owned());
+        Ok(Outcome::Settled { outcome: ShareOutcome::Lost, id, url: None, note })
+    };
+    let Some(share) = ocs.share(id).await? else { return lost(words::NOT_REMADE) };
+    let record = ShareRecord { kind: 0, with: with.to_owned(), ..ShareRecord::from(&share) };
+    let made = match folder_share(&ocs, &record.path, with).await? {
+        Some(there) => there,
+        None => match make(&ocs, &record, &record.path).await {
+            Ok((made, _)) => made,
+            Err(Error::Instance(crate::nextcloud::Error::Ocs {
+                code: 403 | 404, message, ..
+            })) => {
+                return lost(&message);
+            }
+            Err(error) => return Err(error),
+        },
+    };
+    let (id, note) = (made.id, String::new());
+    Ok(Outcome::Settled { outcome: ShareOutcome::Remade, id, url: None, note })
+}
+
+/// Ends such a share. Without an outcome it may be there: it was not before.
+pub(super) async fn end_reshare(
+    world: &World,
+    id: &str,
+    owner: &str,
+    with: &str,
+    outcome: Option<&Outcome>,
+) -> Result<(), Error> {
+    let ocs = world.ocs(&Who::here(owner))?;
+    let made = match outcome {
+        Some(Outcome::Settled { outcome: ShareOutcome::Remade, id, .. }) => Some(id.clone()),
+        Some(_) => None,
+        None => match ocs.share(id).await? {
+            Some(share) => {
+                let path = share.path.unwrap_or_default();
+                folder_share(&ocs, &path, with).await?.map(|there| there.id)
+            }
+            None => None,
+        },
+    };
+    if let Some(made) = made {
+        ocs.delete_share(&made).await?;
+    }
+    Ok(())
+}
+
 /// Ends a share to the recipient: as its owner, or, where that account is disabled, as who has it.
 pub(super) async fn drop_share(
     world: &World,
@@ -175,7 +231,7 @@ pub(super) async fn settle(
     }
     let gone = end(world, record, from, to).await?;
     if !keep {
-        return Ok(settled(ShareOutcome::Lost, String::new(), None, "as was asked for"));
+        return Ok(settled(ShareOutcome::Lost, String::new(), None, words::AS_ASKED));
     }
     if let Some(why) = cannot_be_made(record) {
         return Ok(settled(ShareOutcome::Lost, String::new(), None, why));
@@ -185,9 +241,7 @@ pub(super) async fn settle(
         Err(Error::Instance(crate::nextcloud::Error::Ocs { code: 403 | 404, message, .. })) => {
             let why = match gone {
                 true => message,
-                false => {
-                    "its former owner is disabled, so that the old share is in the way".to_owned()
-                }
+                false => words::OLD_SHARE_IN_THE_WAY.to_owned(),
             };
             Ok(settled(ShareOutcome::Lost, String::new(), None, &why))
         }
@@ -277,11 +331,9 @@ async fn twin(
 
 fn cannot_be_made(record: &ShareRecord) -> Option<&'static str> {
     match ShareType::from(record.kind) {
-        ShareType::Mail => Some("a share by mail would be mailed again"),
-        ShareType::Remote | ShareType::RemoteGroup => {
-            Some("a share to another instance would have to be accepted there again")
-        }
-        ShareType::Deck | ShareType::Other(_) => Some("only its app can make it"),
+        ShareType::Mail => Some(words::BY_MAIL),
+        ShareType::Remote | ShareType::RemoteGroup => Some(words::REMOTE),
+        ShareType::Deck | ShareType::Other(_) => Some(words::OF_AN_APP),
         _ => None,
     }
 }
@@ -293,9 +345,7 @@ async fn make(ocs: &Client, record: &ShareRecord, path: &str) -> Result<(Share, 
     // A link that had a password never stands open, not even for a moment.
     let password = match record.has_password {
         true => {
-            notes.push(
-                "its password cannot be read: it has a new one that nobody knows, set another",
-            );
+            notes.push(words::PASSWORD);
             Some(unknown_password()?)
         }
         false => None,

@@ -1,6 +1,8 @@
 //! The ways to hand an item over. Each is a straight run of steps in the [`Journal`]; whatever is
 //! interrupted is run again from the beginning, and picks up where it was.
 
+mod incoming;
+mod meetings;
 mod object_move;
 mod rewrite;
 mod server_move;
@@ -40,7 +42,7 @@ pub(crate) async fn prepare(task: &mut Task<'_>) -> Result<(), Error> {
     for recipient in recipients(task.plan, Engine::ServerMove) {
         server_move::prepare(task, &recipient).await?;
     }
-    Ok(())
+    incoming::reshare(task).await
 }
 
 /// Hands one item over, and compares. `whole` is the journal of the transfer itself.

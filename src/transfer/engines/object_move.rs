@@ -5,7 +5,7 @@
 //!
 //! The source keeps the empty collection with its old link, so that undoing brings the link back.
 
-use super::{Handed, Task, compare};
+use super::{Handed, Task, compare, meetings};
 use crate::dav::client::Depth;
 use crate::nextcloud::inventory;
 use crate::nextcloud::properties as p;
@@ -41,7 +41,9 @@ pub(super) async fn hand_over(task: &mut Task<'_>, item: &Item) -> Result<Handed
         task.step("publish", publish).await?;
     }
     let after = task.look("after", recipient, item, &item.destination, Over::Ids).await?;
-    Ok(Handed { check: compare(&before, &after, Over::Ids)?, lost: Vec::new(), to: None })
+    let check = compare(&before, &after, Over::Ids)?;
+    meetings::rehome(task, item, &item.destination).await?;
+    Ok(Handed { check, lost: Vec::new(), to: None })
 }
 
 /// What a collection is besides its objects.

@@ -2,7 +2,7 @@
 //! that everything stays: shares, links, sync tokens, deleted objects. Ten thousand events cost as
 //! much as one.
 
-use super::{Handed, Task, compare};
+use super::{Handed, Task, compare, meetings};
 use crate::nextcloud::db::{Collection, Handover, Moved, Remark, Root};
 use crate::transfer::Error;
 use crate::transfer::effect::{Effect, Over};
@@ -36,7 +36,9 @@ pub(super) async fn hand_over(task: &mut Task<'_>, item: &Item) -> Result<Handed
     let uri = uri_of(&effect).unwrap_or_else(|| item.destination.clone());
     task.step("rewrite", effect).await?;
     let after = task.look("after", Who::here(&item.recipient), item, &uri, Over::Ids).await?;
-    Ok(Handed { check: compare(&before, &after, Over::Ids)?, lost, to: Some(uri) })
+    let check = compare(&before, &after, Over::Ids)?;
+    meetings::rehome(task, item, &uri).await?;
+    Ok(Handed { check, lost, to: Some(uri) })
 }
 
 /// The last part of the new address, as the record has it.

@@ -11,7 +11,7 @@ use crate::transfer::Error;
 use crate::transfer::effect::{Effect, Outcome, Over, ShareRecord};
 use crate::transfer::journal::Journal;
 use crate::transfer::model::{Engine, Item, Shares};
-use crate::transfer::site::Who;
+use crate::transfer::site::{Who, file};
 
 /// Drops shares to the recipient, makes the helper folder and shares it.
 pub(super) async fn prepare(task: &mut Task<'_>, recipient: &str) -> Result<(), Error> {
@@ -113,11 +113,22 @@ pub(super) async fn folders_above(task: &mut Task<'_>, who: &Who, path: &str) ->
     let above: Vec<usize> =
         path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).collect();
     for at in above {
-        let make =
-            Effect::MakeFolder { who: who.clone(), path: path[..at].to_owned(), may_exist: true };
-        task.step(&format!("folder{}", &path[..at]), make).await?;
+        make_folder(task, who, &path[..at]).await?;
     }
     Ok(())
+}
+
+/// Makes a folder that is not there. One that is there is nothing of ours, and no step.
+pub(super) async fn make_folder(task: &mut Task<'_>, who: &Who, path: &str) -> Result<(), Error> {
+    let step = format!("folder{path}");
+    if task.journal.begun(&step).is_none() {
+        let asked = [crate::nextcloud::properties::FILE_ID];
+        if task.world.dav(who)?.find(&file(&who.uid, path)?, &asked).await?.is_some() {
+            return Ok(());
+        }
+    }
+    let make = Effect::MakeFolder { who: who.clone(), path: path.to_owned(), may_exist: true };
+    task.step(&step, make).await.map(drop)
 }
 
 /// Shares from the source to the recipient on what is handed over.

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::{Handed, Task, compare, object_move};
+use super::{Handed, Task, compare, object_move, server_move};
 use crate::nextcloud::inventory;
 use crate::transfer::Error;
 use crate::transfer::effect::{Effect, Over, Source};
@@ -44,7 +44,7 @@ pub(super) async fn hand_over(task: &mut Task<'_>, item: &Item) -> Result<Handed
 }
 
 async fn copy_files(task: &mut Task<'_>, item: &Item, to: &Who) -> Result<(), Error> {
-    super::server_move::folders_above(task, to, &item.destination).await?;
+    server_move::folders_above(task, to, &item.destination).await?;
     let mut number = 0;
     let mut sent = HashSet::new();
     while let Some(begun) = task.journal.begun(&format!("files/{number}")).cloned() {
@@ -65,8 +65,7 @@ async fn copy_files(task: &mut Task<'_>, item: &Item, to: &Who) -> Result<(), Er
             batch.add(task, &sent, &folder.itself, &from, &into).await?;
             continue;
         }
-        let make = Effect::MakeFolder { who: to.clone(), path: into.clone(), may_exist: true };
-        task.step(&format!("folder{into}"), make).await?;
+        server_move::make_folder(task, to, &into).await?;
         for node in folder.children.iter().filter(|node| node.obstacle.is_none()) {
             let Some(name) = node.path.name() else { continue };
             let (from, into) = (format!("{from}/{name}"), format!("{into}/{name}"));

@@ -8,6 +8,7 @@ mod plan;
 mod progress;
 mod receipt;
 mod request;
+pub mod words;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -3,7 +3,7 @@
 use super::seconds;
 use crate::dav::client::Path;
 use crate::transfer::Error;
-use crate::transfer::model::{Request, Selection};
+use crate::transfer::model::{After, Incoming, Meetings, Request, Selection};
 
 /// Says what is wrong with a request.
 pub(crate) fn check(request: &Request, now: i64) -> Result<(), Error> {
@@ -30,6 +30,7 @@ pub(crate) fn check(request: &Request, now: i64) -> Result<(), Error> {
             return Err(Error::invalid("when", "is more than a year away"));
         }
     }
+    refuse(request)?;
     if let Some(destination) = &request.destination {
         Path::root()
             .walk(destination)
@@ -38,6 +39,28 @@ pub(crate) fn check(request: &Request, now: i64) -> Result<(), Error> {
     let parts = request.assignments.iter().map(|part| &part.selection);
     for selection in parts.chain([&request.selection]) {
         patterns(selection)?;
+    }
+    Ok(())
+}
+
+/// What may be asked for, and cannot be done: never taken and left out.
+fn refuse(request: &Request) -> Result<(), Error> {
+    if request.after == After::Disable {
+        return Err(Error::invalid(
+            "after",
+            "Nextcloud disables accounts only for a person who gives a password: leave this out, \
+             and disable the account when the transfer is done",
+        ));
+    }
+    if request.target.is_some() && request.meetings == Meetings::Rehome {
+        let why = "meetings cannot get an organiser at another instance: leave this out";
+        return Err(Error::invalid("meetings", why));
+    }
+    if request.incoming == Incoming::Reshare
+        && (request.target.is_some() || request.recipient.is_none())
+    {
+        let why = "needs a recipient on this instance, with whom all of it is shared";
+        return Err(Error::invalid("incoming", why));
     }
     Ok(())
 }
@@ -78,6 +101,15 @@ mod tests {
             (r#"{"source":"a","recipient":"a"}"#, "same account"),
             (r#"{"source":"..","recipient":"a"}"#, "source"),
             (r#"{"source":"a","recipient":"b","when":"tomorrow"}"#, "when"),
+            (r#"{"source":"a","recipient":"b","after":"disable"}"#, "after"),
+            (
+                r#"{"source":"a","recipient":"b","meetings":"rehome","target":{"url":"x"}}"#,
+                "meetings",
+            ),
+            (
+                r#"{"source":"a","assignments":[{"recipient":"b","selection":"all"}],"incoming":"reshare"}"#,
+                "incoming",
+            ),
             (r#"{"source":"a","recipient":"b","destination":"x/../y"}"#, "destination"),
             (
                 r#"{"source":"a","recipient":"b","selection":{"include":["/x/../../y"]}}"#,

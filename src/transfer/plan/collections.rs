@@ -7,7 +7,8 @@ use crate::nextcloud::inventory::{self, Invitee, Obstacle};
 use crate::transfer::Error;
 use crate::transfer::effect::collection;
 use crate::transfer::model::{
-    BlockCode, Conflict, Engine, Item, Kind, ShareKind, ShareOutcome, SharePlan, Shares,
+    BlockCode, Conflict, Engine, Item, Kind, Meetings, ShareKind, ShareOutcome, SharePlan, Shares,
+    words,
 };
 use crate::transfer::site::Who;
 
@@ -88,10 +89,8 @@ fn limits(draft: &mut Draft<'_>, kind: Kind, recipient: &str, new: usize, all: u
             ),
         );
     } else if new > PER_HOUR {
-        draft.warnings.push(format!(
-            "Nextcloud lets {recipient:?} make {PER_HOUR} {word}s in an hour: for {new}, the transfer \
-             waits"
-        ));
+        let values = format_args!("{new} ({recipient})");
+        draft.warnings.push(words::with(words::PER_HOUR, values));
     }
 }
 
@@ -163,8 +162,7 @@ fn place(
     }
     match draft.request.conflict {
         Conflict::Skip => {
-            let reason = format!("{recipient:?} has one of that name");
-            draft.exclude(Some(kind), &found.uri, reason);
+            draft.exclude(Some(kind), &found.uri, words::NAME_TAKEN);
             return None;
         }
         Conflict::Fail if !matches!(found.uri.as_str(), "personal" | "contacts") => {
@@ -195,30 +193,32 @@ async fn add(
 ) -> Result<(), Error> {
     let path = collection(kind, &source.uid, &found.uri)?;
     let (count, size) = inventory::count(&draft.world.dav(source)?, &path).await?;
-    let (engine, reason) = engine(draft, kind);
+    let (engine, reason) = engine(draft);
     let shares = shares(draft, &found, &recipient, engine);
-    let mut kept: Vec<&str> = vec!["name"];
+    let mut kept: Vec<&str> = vec![words::NAME];
     let mut lost: Vec<&str> = Vec::new();
     match engine {
-        Engine::Rewrite => kept.extend(["everything in it", "shares", "public link", "sync token"]),
+        Engine::Rewrite => {
+            kept.extend([words::EVERYTHING, words::SHARES, words::PUBLIC_LINK, words::SYNC_TOKEN]);
+        }
         Engine::ObjectMove => {
-            kept.extend(["contents", "etags"]);
+            kept.extend([words::CONTENTS, words::ETAGS]);
             if kind == Kind::Calendar {
-                kept.extend(["colour", "reminders"]);
-                lost.push("deleted events that wait in the trash bin");
+                kept.extend([words::COLOUR, words::REMINDERS]);
+                lost.push(words::DELETED_EVENTS);
             } else {
-                lost.push("birthdays follow when the instance makes them anew");
+                lost.push(words::BIRTHDAYS);
             }
             if !found.invitees.is_empty() {
-                lost.push("who it is shared with sees it at a new address");
+                lost.push(words::NEW_ADDRESS);
             }
             if found.link.is_some() {
-                lost.push("the public link gets a new address");
+                lost.push(words::NEW_LINK);
             }
         }
         _ => {
-            kept.push("contents");
-            lost.extend(["shares", "public link", "deleted events that wait in the trash bin"]);
+            kept.push(words::CONTENTS);
+            lost.extend([words::SHARES, words::PUBLIC_LINK, words::DELETED_EVENTS]);
         }
     }
     if kind == Kind::Calendar {
@@ -228,13 +228,19 @@ async fn add(
         let (meetings, more) =
             inventory::future_meetings(&client, &path, &own, now, MAX_MEETINGS).await?;
         if !meetings.is_empty() {
-            draft.warnings.push(format!(
-                "{}{} future meetings with guests in {:?} keep {:?} as their organiser; nobody is mailed",
-                if more { "more than " } else { "" },
-                meetings.len(),
-                found.name,
-                draft.request.source
-            ));
+            let (more, count) = (if more { "more than " } else { "" }, meetings.len());
+            let values = format!("{more}{count} ({})", found.name);
+            let rehomed = draft.request.meetings == Meetings::Rehome;
+            let said = if rehomed { words::MEETINGS_GO } else { words::MEETINGS_STAY };
+            draft.warnings.push(words::with(said, values));
+            let to = Who::here(&recipient);
+            if rehomed && !has_address(draft, &to).await? {
+                let detail = format!(
+                    "{recipient:?} has no mail address, so that meetings cannot be theirs: set one, or \
+                     leave the organiser"
+                );
+                draft.block(BlockCode::Missing, detail);
+            }
         }
     }
     draft.add(Item {
@@ -257,30 +263,31 @@ async fn add(
     Ok(())
 }
 
-fn engine(draft: &mut Draft<'_>, kind: Kind) -> (Engine, String) {
+async fn has_address(draft: &Draft<'_>, who: &Who) -> Result<bool, Error> {
+    let all = inventory::addresses(&draft.world.dav(who)?, &who.uid).await?;
+    Ok(all.iter().any(|one| one.starts_with("mailto:")))
+}
+
+fn engine(draft: &mut Draft<'_>) -> (Engine, String) {
     let says = |text: &str| text.to_owned();
     if draft.request.target.is_some() {
-        return (Engine::Stream, says("another instance: everything has to be carried"));
+        return (Engine::Stream, says(words::ELSEWHERE));
     }
     match draft.request.engine {
-        Some(Engine::Stream) => (Engine::Stream, says("asked for")),
-        Some(Engine::ObjectMove) => (Engine::ObjectMove, says("asked for")),
+        Some(Engine::Stream) => (Engine::Stream, says(words::ASKED_FOR)),
+        Some(Engine::ObjectMove) => (Engine::ObjectMove, says(words::ASKED_FOR)),
         Some(Engine::Rewrite) if draft.world.site.access.database.is_none() => {
             let detail = says("there is no access to the site's database, which this engine needs");
             if !draft.blocking.iter().any(|block| block.detail == detail) {
                 draft.block(BlockCode::EngineCannot, detail);
             }
-            (Engine::Rewrite, says("asked for"))
+            (Engine::Rewrite, says(words::ASKED_FOR))
         }
-        Some(Engine::Rewrite) => (Engine::Rewrite, says("asked for")),
-        _ if draft.world.site.access.database.is_some() => (
-            Engine::Rewrite,
-            says("the database is at hand: everything stays, shares and link too"),
-        ),
-        _ => (
-            Engine::ObjectMove,
-            format!("each object of the {} is moved by the instance itself", word(kind)),
-        ),
+        Some(Engine::Rewrite) => (Engine::Rewrite, says(words::ASKED_FOR)),
+        _ if draft.world.site.access.database.is_some() => {
+            (Engine::Rewrite, says(words::BY_THE_DATABASE))
+        }
+        _ => (Engine::ObjectMove, says(words::OBJECT_BY_OBJECT)),
     }
 }
 

@@ -16,12 +16,15 @@ use crate::transfer::Error;
 use crate::transfer::effect::ShareRecord;
 use crate::transfer::engines::is_below;
 use crate::transfer::model::{
-    BlockCode, Conflict, Engine, Item, Kind, ShareOutcome, SharePlan, Shares,
+    BlockCode, Conflict, Engine, Item, Kind, ShareOutcome, SharePlan, Shares, words,
 };
 use crate::transfer::site::Who;
 
 /// What is named of what stays; the rest is counted.
 const MAX_EXCLUDED: usize = 1000;
+
+/// Levels of folders that are joined; deeper ones get a number.
+const MAX_LEVELS: usize = 64;
 
 /// Something that goes as a whole.
 #[derive(Clone, Debug)]
@@ -50,18 +53,17 @@ pub(super) async fn plan(draft: &mut Draft<'_>) -> Result<(), Error> {
     let found = survey(draft, &chooser).await?;
     let shares = shares(draft).await?;
     for (path, obstacle) in found.stays.iter().take(MAX_EXCLUDED) {
-        let reason =
-            obstacle.map_or("a pattern of the request says so".to_owned(), |o| o.to_string());
+        let reason = obstacle.map_or_else(|| words::BY_PATTERN.to_owned(), |o| o.to_string());
         draft.exclude(None, path, reason);
     }
     if found.stays.len() > MAX_EXCLUDED {
-        draft.warnings.push(format!("{} things stay; the first are named", found.stays.len()));
+        draft.warnings.push(words::with(words::MANY_STAY, found.stays.len()));
     }
     for (path, who) in &found.locked {
-        draft.warnings.push(format!("{path:?} is locked by {who:?}: it waits until that is over"));
+        draft.warnings.push(words::with(words::LOCKED, format_args!("{path} ({who})")));
     }
     if found.units.is_empty() && draft.request.selection.has(Kind::Folder) {
-        draft.warnings.push("there are no files to hand over".to_owned());
+        draft.warnings.push(words::NO_FILES.to_owned());
     }
     missing(draft, &found);
     place(draft, found.units, &shares).await
@@ -102,11 +104,45 @@ async fn survey(draft: &Draft<'_>, chooser: &Chooser) -> Result<Found, Error> {
         .keys()
         .flat_map(|path| above(path).map(str::to_owned).collect::<Vec<_>>())
         .collect();
+    let mut apart = apart;
     let taken_apart = apart.iter().any(|path| first.units.contains_key(path.as_str()));
-    if !taken_apart {
-        return Ok(first);
+    let mut found = match taken_apart {
+        true => walk(&client, &home, chooser, &apart).await?,
+        false => first,
+    };
+    // Folders that are joined are taken apart, level by level.
+    for _ in 0..MAX_LEVELS {
+        let joined = joined(draft, &found).await?;
+        if joined.is_empty() {
+            break;
+        }
+        apart.extend(joined);
+        found = walk(&client, &home, chooser, &apart).await?;
     }
-    walk(&client, &home, chooser, &apart).await
+    Ok(found)
+}
+
+/// Folders that meet one of the same name at the recipient, and are to be joined with it.
+async fn joined(draft: &Draft<'_>, found: &Found) -> Result<Vec<String>, Error> {
+    let mut joined = Vec::new();
+    if draft.request.conflict != Conflict::Merge {
+        return Ok(joined);
+    }
+    let folder = destination(draft);
+    let mut taken: HashMap<(String, String), BTreeMap<String, bool>> = HashMap::new();
+    for (path, unit) in found.units.iter().filter(|(_, unit)| unit.is_folder) {
+        let wanted = format!("{folder}{path}");
+        let (parent, name) = wanted.rsplit_once('/').unwrap_or(("", &wanted));
+        let key = (unit.recipient.clone(), parent.to_owned());
+        if !taken.contains_key(&key) {
+            let names = names(draft, &unit.recipient, parent).await?;
+            taken.insert(key.clone(), names);
+        }
+        if taken.get(&key).and_then(|names| names.get(name)) == Some(&true) {
+            joined.push(path.clone());
+        }
+    }
+    Ok(joined)
 }
 
 /// `apart`: folders in which something stays.
@@ -209,8 +245,7 @@ async fn place(
             (false, _) => name.to_owned(),
             (true, Conflict::Rename | Conflict::Merge) => free(names, name),
             (true, Conflict::Skip) => {
-                let reason = format!("{:?} has something of that name", unit.recipient);
-                draft.exclude(None, &path, reason);
+                draft.exclude(None, &path, words::NAME_TAKEN);
                 continue;
             }
             (true, Conflict::Fail) => {
@@ -230,29 +265,37 @@ fn add(draft: &mut Draft<'_>, path: &str, destination: String, unit: Unit, share
     let kind = if unit.is_folder { Kind::Folder } else { Kind::File };
     let of = shares.iter().filter(|share| is_below(&share.path, path));
     let (engine, reason) = engine(draft);
+    if shares.iter().any(|share| {
+        let above = share.path != path && is_below(path, &share.path);
+        above && share.kind == 0 && share.with == unit.recipient
+    }) {
+        draft.warnings.push(words::with(words::SHARE_ABOVE, path));
+    }
     let database = draft.world.site.access.database.is_some();
     let keeps = engine == Engine::ServerMove;
     let planned: Vec<SharePlan> = of
         .filter(|share| !(share.kind == 0 && share.with == unit.recipient))
         .map(|share| becomes(share, draft.request.shares, keeps, database))
         .collect();
-    let mut kept: Vec<&str> = vec!["names", "contents", "times"];
+    let mut kept: Vec<&str> = vec![words::NAMES, words::CONTENTS, words::TIMES];
     let mut lost: Vec<&str> = Vec::new();
     match engine {
         Engine::ServerMove => {
-            kept.extend(["file ids", "versions", "tags", "comments", "favourites"]);
+            kept.extend([words::FILE_IDS, words::VERSIONS, words::TAGS]);
+            kept.extend([words::COMMENTS, words::FAVOURITES]);
             if database {
-                kept.push("custom properties");
+                kept.push(words::PROPERTIES);
             } else {
-                lost.push("custom properties and reminders of the source");
+                lost.push(words::PROPERTIES_AND_REMINDERS);
             }
             if planned.iter().any(|share| share.becomes == ShareOutcome::Remade) {
-                lost.push("some shares are made again: links may get another address");
+                lost.push(words::SHARES_REMADE);
             }
         }
         _ => {
-            kept.push("favourites");
-            lost.extend(["file ids", "versions", "tags", "comments", "shares and links"]);
+            kept.push(words::FAVOURITES);
+            lost.extend([words::FILE_IDS, words::VERSIONS, words::TAGS]);
+            lost.extend([words::COMMENTS, words::SHARES_AND_LINKS]);
         }
     }
     draft.add(Item {
@@ -300,20 +343,17 @@ fn becomes(share: &ShareRecord, wanted: Shares, keeps: bool, database: bool) -> 
 fn engine(draft: &mut Draft<'_>) -> (Engine, String) {
     let says = |text: &str| text.to_owned();
     if draft.request.target.is_some() {
-        return (Engine::Stream, says("another instance: everything has to be carried"));
+        return (Engine::Stream, says(words::ELSEWHERE));
     }
     match draft.request.engine {
-        Some(Engine::Stream) => (Engine::Stream, says("asked for")),
-        Some(Engine::ServerMove) | None => (
-            Engine::ServerMove,
-            says("the instance moves the files itself: ids and versions stay, nothing is carried"),
-        ),
+        Some(Engine::Stream) => (Engine::Stream, says(words::ASKED_FOR)),
+        Some(Engine::ServerMove) | None => (Engine::ServerMove, says(words::BY_THE_INSTANCE)),
         Some(other) => {
             let detail = format!("files cannot be handed over by {other:?}");
             if !draft.blocking.iter().any(|block| block.detail == detail) {
                 draft.block(BlockCode::EngineCannot, detail);
             }
-            (Engine::ServerMove, says("the engine that was asked for cannot do it"))
+            (Engine::ServerMove, says(words::CANNOT))
         }
     }
 }

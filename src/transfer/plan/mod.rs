@@ -17,7 +17,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::Error;
 use super::model::{
-    Block, BlockCode, Engine, Estimate, Excluded, Incoming, Item, Kind, Meetings, Plan, Request,
+    Block, BlockCode, Engine, Estimate, Excluded, Incoming, Item, Kind, Plan, Request, words,
 };
 use super::site::{Who, World};
 use crate::nextcloud::ocs::User;
@@ -153,34 +153,15 @@ impl Draft<'_> {
     }
 
     fn say_what_else(&mut self) {
-        use super::model::After;
-        if self.request.after == After::Disable {
-            self.warnings.push(format!(
-                "Nextcloud lets only a person with a password disable accounts: disable {:?} when the \
-                 transfer is done",
-                self.request.source
-            ));
-        }
-        if self.request.incoming == Incoming::Reshare {
-            self.warnings.push(
-                "what others share with the source is listed, and shared with the recipient only \
-                 where its owner allows to share on"
-                    .to_owned(),
-            );
-        }
-        if self.request.meetings == Meetings::Rehome {
-            self.warnings.push(
-                "future meetings keep their organiser: giving them a new one is not there yet"
-                    .to_owned(),
-            );
+        if self.request.incoming == Incoming::Reshare
+            && (!self.source.enabled || self.world.site.app.is_none())
+        {
+            let detail = "what others share with the source can only be listed while it is enabled, \
+                          and shared on only where Passeur is registered as an external app";
+            self.block(BlockCode::NoAccess, detail);
         }
         if !self.source.enabled && self.items.iter().any(|item| item.kind.is_node()) {
-            self.warnings.push(format!(
-                "{:?} is disabled, so that its links and the shares within its folders cannot be \
-                 listed: enable the account until the transfer is done, or give database access, to \
-                 keep them",
-                self.request.source
-            ));
+            self.warnings.push(words::DISABLED_SOURCE.to_owned());
         }
     }
 

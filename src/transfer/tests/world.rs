@@ -49,10 +49,10 @@ pub(super) fn app() -> Credentials {
     }
 }
 
-async fn serve(data: &Path) -> Running {
+async fn serve(data: &Path, sample_data: bool) -> Running {
     std::fs::create_dir_all(data).expect("a folder");
     let external = ExternalApp { id: "passeur".to_owned(), secret: "s3cret".to_owned() };
-    let options = demo::Options { app: Some(external), ..demo::Options::default() };
+    let options = demo::Options { app: Some(external), sample_data };
     let stand_in = StandIn::open(data, options).await.expect("a stand-in");
     let listener = StandIn::bind(([127, 0, 0, 1], 0).into()).await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -72,8 +72,23 @@ async fn serve(data: &Path) -> Running {
 
 impl World {
     pub async fn new() -> Self {
+        Self::over(tempfile::tempdir().expect("a folder"), true).await
+    }
+
+    /// The accounts of the sample, without anything that is theirs.
+    pub async fn bare() -> Self {
+        Self::over(tempfile::tempdir().expect("a folder"), false).await
+    }
+
+    /// A world like this one, with the same ids and tokens, where nothing has been handed over.
+    pub async fn copy(&self) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let demo = serve(&folder.path().join("demo")).await;
+        copy_tree(&self.folder.path().join("demo"), &folder.path().join("demo"));
+        Self::over(folder, false).await
+    }
+
+    async fn over(folder: TempDir, sample_data: bool) -> Self {
+        let demo = serve(&folder.path().join("demo"), sample_data).await;
         let keys = Keys::at(&folder.path().join("key")).expect("keys");
         let at = Location::Sqlite(folder.path().join("store.db"));
         let store = Store::open(&at, keys).await.expect("a store");
@@ -83,10 +98,47 @@ impl World {
 
     /// The same with another instance, the site `other`.
     pub async fn with_another(mut self) -> (Self, Running) {
-        let other = serve(&self.folder.path().join("other")).await;
+        let other = serve(&self.folder.path().join("other"), false).await;
         self.sites =
             Arc::new(Two(vec![site("demo", &self.demo.instance), site("other", &other.instance)]));
         (self, other)
+    }
+
+    /// The same with the site's database at hand.
+    pub async fn with_database(mut self) -> Self {
+        let file = self.folder.path().join("demo/owncloud.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
+        let pool = sqlx::SqlitePool::connect_with(options).await.expect("the database");
+        // What a Nextcloud of that version has there.
+        let version = "INSERT INTO oc_appconfig (appid, configkey, configvalue) \
+                       VALUES ('app_api', 'installed_version', '34.0.0')";
+        sqlx::query(version).execute(&pool).await.expect("a version");
+        pool.close().await;
+        let dsn = self.folder.path().join("dsn");
+        std::fs::write(&dsn, format!("sqlite://{}", file.display())).expect("a file");
+        let mut one = site("demo", &self.demo.instance);
+        let prefix = "oc_".to_owned();
+        let dsn = checked::SecretSource::File(dsn);
+        one.access.database = Some(checked::Database { dsn, prefix });
+        self.sites = Arc::new(Two(vec![one]));
+        self
+    }
+
+    /// The same where a second person approves.
+    pub fn with_approval(mut self) -> Self {
+        let mut one = site("demo", &self.demo.instance);
+        one.approval = true;
+        self.sites = Arc::new(Two(vec![one]));
+        self
+    }
+
+    /// Claims what is to be done, without keeping others from it, and works on it until it ends or
+    /// the worker dies.
+    pub async fn work(&self, fault: Option<Fault>) {
+        let options = Options { fault, lease: Duration::from_secs(60), ..Options::default() };
+        let transfers = Transfers::new(self.store.clone(), self.sites.clone(), options);
+        let claim = self.store.claim_transfer("test", Duration::ZERO, 1).await.expect("the store");
+        transfers.work(claim.expect("something to do")).await;
     }
 
     /// The service; nothing runs.
@@ -156,6 +208,18 @@ pub(super) async fn until_over(transfers: &Arc<Transfers>, id: Id) -> State {
     state
 }
 
+fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match entry.file_type().expect("a kind").is_dir() {
+            true => copy_tree(&from, &to),
+            false => drop(std::fs::copy(from, to).expect("a copy")),
+        }
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         self.serving.abort();
@@ -194,4 +258,29 @@ pub(super) async fn calendar(client: &Client, uid: &str, uri: &str, events: u32)
         let object = path.join(&format!("e {number}.ics")).expect("a name");
         client.put(&object, Upload::of(event), &put).await.expect("an event");
     }
+}
+
+/// The shares that an account made, as lines that can be compared: what stays when one is made
+/// again.
+pub(super) async fn shares(world: &World, uid: &str) -> Vec<String> {
+    let shares = world.acting(uid).ocs().shares().await.expect("shares");
+    let mut lines: Vec<String> = shares
+        .iter()
+        .map(|share| {
+            let link = share.share_type == crate::nextcloud::ocs::ShareType::Link;
+            let with = share.share_with.clone().filter(|_| !link).unwrap_or_default();
+            format!(
+                "{:?} {:?} {with} by {} of {} {} {:?} {}",
+                share.path,
+                share.share_type,
+                share.uid_owner,
+                share.uid_file_owner,
+                share.permissions,
+                share.expiration,
+                share.label
+            )
+        })
+        .collect();
+    lines.sort();
+    lines
 }
