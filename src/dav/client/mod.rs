@@ -237,10 +237,15 @@ impl Client {
         to: &Path,
         over: Overwrite,
     ) -> Result<bool, Error> {
-        let request = self
+        let mut request = self
             .request(method, from)
             .header(&DESTINATION, self.address(to))
             .header(&OVERWRITE, if over == Overwrite::Yes { "T" } else { "F" });
+        if method == "MOVE" {
+            // An event that cannot be moved is copied and deleted: not into the trash bin, where its
+            // UID would keep it from ever coming back.
+            request = request.header("x-nc-caldav-no-trashbin", "1");
+        }
         let answer = succeeded(self.send(request, Body::Empty).await?).await?;
         let replaced = answer.status() == StatusCode::NO_CONTENT;
         finish(answer).await?;

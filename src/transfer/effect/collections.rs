@@ -1,17 +1,12 @@
 //! Effects on calendars and address books.
 
-use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Kind, Outcome, Who, World};
-use crate::dav::client::{Change, Client, Overwrite, Path, Property, Trash};
+use crate::dav::client::{Change, Client, Entry, Overwrite, Path, Property, Trash};
 use crate::nextcloud::collections::{self, Right};
 use crate::nextcloud::properties as p;
 use crate::nextcloud::{addressbooks, calendars};
-
-/// Objects moved at a time: more would only wait for the instance's database.
-const AT_ONCE: usize = 3;
 
 /// What a collection looks like.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -116,19 +111,28 @@ pub(super) async fn unshare(
     }
 }
 
-/// Moves objects; those that were moved already are left.
+/// Moves objects into a collection that is shared to the one who moves; those that were moved
+/// already are left.
+///
+/// One after the other: each changes the sync tokens of both collections, and with SQLite those
+/// that come at once lock each other out. Nextcloud then copies and deletes instead.
 pub(super) async fn move_objects(
     world: &World,
-    who: &Who,
+    (who, from): (&Who, &str),
+    (owner, to): (&Who, &str),
     kind: Kind,
-    (from, to): (&str, &str),
     names: &[String],
 ) -> Result<Outcome, Error> {
-    let client = &world.dav(who)?;
-    let (from, to) = (&collection(kind, &who.uid, from)?, &collection(kind, &who.uid, to)?);
-    let moves: Vec<BoxFuture<'_, Result<(), Error>>> =
-        names.iter().map(|name| move_object(client, from, to, name).boxed()).collect();
-    futures_util::stream::iter(moves).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    let way = Way {
+        client: world.dav(who)?,
+        from: collection(kind, &who.uid, from)?,
+        to: collection(kind, &who.uid, &format!("{to}_shared_by_{}", owner.uid))?,
+        owner: world.dav(owner)?,
+        seen: collection(kind, &owner.uid, to)?,
+    };
+    for name in names {
+        way.take(name).await?;
+    }
     Ok(Outcome::Done)
 }
 
@@ -144,25 +148,53 @@ pub(super) async fn move_back(
 ) -> Result<(), Error> {
     let principal = format!("principals/users/{recipient}");
     share(world, source, kind, from, &principal, true).await?;
-    let back = format!("{from}_shared_by_{}", source.uid);
-    move_objects(world, &Who::here(recipient), kind, (to, &back), names).await?;
+    move_objects(world, (&Who::here(recipient), to), (source, from), kind, names).await?;
     match invited {
         Some(write) => share(world, source, kind, from, &principal, write).await.map(drop),
         None => unshare(world, source, kind, from, &principal).await.map(drop),
     }
 }
 
-async fn move_object(client: &Client, from: &Path, to: &Path, name: &str) -> Result<(), Error> {
-    let (from, to) = (&from.join(name)?, &to.join(name)?);
-    let Err(refused) = client.move_to(from, to, Overwrite::No).await else { return Ok(()) };
-    let lost = match refused.status().map(|status| status.as_u16()) {
-        None | Some(404 | 408 | 412 | 500..) => true,
-        Some(_) => false,
-    };
-    let moved = lost
-        && client.find(from, &[p::ETAG]).await?.is_none()
-        && client.find(to, &[p::ETAG]).await?.is_some();
-    if moved { Ok(()) } else { Err(refused.into()) }
+/// From one collection into another, which belongs to somebody else.
+struct Way {
+    client: Client,
+    from: Path,
+    to: Path,
+    /// Those who have it shared do not see private events in it: only its owner can tell.
+    owner: Client,
+    /// Where the owner has it.
+    seen: Path,
+}
+
+impl Way {
+    async fn take(&self, name: &str) -> Result<(), Error> {
+        let (from, to) = (&self.from.join(name)?, &self.to.join(name)?);
+        let Err(refused) = self.client.move_to(from, to, Overwrite::No).await else {
+            return Ok(());
+        };
+        let may_be_done = match refused.status().map(|status| status.as_u16()) {
+            None | Some(404 | 408 | 412 | 500..) => true,
+            Some(_) => false,
+        };
+        if !may_be_done {
+            return Err(refused.into());
+        }
+        let left = self.client.find(from, &[p::ETAG]).await?;
+        let there = self.owner.find(&self.seen.join(name)?, &[p::ETAG]).await?;
+        match (left, there) {
+            (None, Some(_)) => Ok(()),
+            // It was copied, because it could not be moved, and could then not be deleted.
+            (Some(left), Some(there)) if is_same(&left, &there) => {
+                Ok(self.client.delete(from, Trash::Skip).await?)
+            }
+            _ => Err(refused.into()),
+        }
+    }
+}
+
+fn is_same(one: &Entry, other: &Entry) -> bool {
+    let etag = |entry: &Entry| entry.get(&p::ETAG).map(|etag| etag.text.clone());
+    etag(one).is_some_and(|one| !one.is_empty() && etag(other) == Some(one))
 }
 
 /// Makes a public link to a calendar.

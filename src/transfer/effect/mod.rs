@@ -142,8 +142,8 @@ impl Effect {
                 collections::unshare(world, owner, *kind, uri, principal).await
             }
             Effect::MoveObjects { who, recipient, kind, from, to, names, .. } => {
-                let to = format!("{to}_shared_by_{recipient}");
-                collections::move_objects(world, who, *kind, (from, &to), names).await
+                let owner = Who::here(recipient);
+                collections::move_objects(world, (who, from), (&owner, to), *kind, names).await
             }
             Effect::Publish { owner, uri } => collections::publish(world, owner, uri).await,
             Effect::Rewrite { record } => {

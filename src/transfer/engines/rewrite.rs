@@ -114,5 +114,11 @@ fn say(remark: &Remark) -> String {
         Remark::NewAddress { principals } => {
             format!("{} accounts or groups see it at a new address", principals.len())
         }
+        Remark::ShareAgain { principals } => {
+            format!("share it again with those on other servers: {}", principals.join(", "))
+        }
+        Remark::StillSees { principals } => {
+            format!("the source still sees it, as a member of {}", principals.join(", "))
+        }
     }
 }
