@@ -87,7 +87,8 @@ pub(crate) struct UnknownCoding;
 pub(crate) struct Encoded(Encoder);
 
 enum Encoder {
-    Brotli(BrotliEncoder<Input>),
+    /// Its state is much larger than that of the others.
+    Brotli(Box<BrotliEncoder<Input>>),
     Gzip(GzipEncoder<Input>),
     Zstd(ZstdEncoder<Input>),
 }
@@ -227,7 +228,8 @@ impl Encoded {
         let input = Input::new(body);
         Self(match coding {
             Coding::Brotli => {
-                Encoder::Brotli(BrotliEncoder::with_quality(input, Level::Precise(4)))
+                let encoder = BrotliEncoder::with_quality(input, Level::Precise(4));
+                Encoder::Brotli(Box::new(encoder))
             }
             Coding::Gzip => Encoder::Gzip(GzipEncoder::with_quality(input, Level::Precise(4))),
             Coding::Zstd => Encoder::Zstd(ZstdEncoder::with_quality(input, Level::Precise(3))),

@@ -64,7 +64,7 @@ pub struct Written {
 pub struct Filter {
     /// Only about this site.
     pub site: Option<String>,
-    /// Only after this number.
+    /// Only entries after this number; a negative one counts from the newest.
     pub after: i64,
     /// At most so many.
     pub limit: Option<usize>,
@@ -129,6 +129,9 @@ impl Store {
         let store = self.clone();
         async_stream::try_stream! {
             let mut after = filter.after;
+            if after < 0 {
+                after += store.audit_last().await?;
+            }
             let mut left = filter.limit.unwrap_or(usize::MAX);
             loop {
                 let rows = store.audit_page(filter.site.as_deref(), after).await?;
@@ -166,6 +169,17 @@ impl Store {
                 last = seq;
             }
         }
+    }
+
+    /// The number of the newest entry; 0, if there is none.
+    async fn audit_last(&self) -> Result<i64, Error> {
+        Ok(on!(self.engine, readers => |pool| {
+            let last: Option<(i64,)> =
+                sqlx::query_as("SELECT seq FROM audit ORDER BY seq DESC LIMIT 1")
+                    .fetch_optional(pool)
+                    .await?;
+            last.map_or(0, |(seq,)| seq)
+        }))
     }
 
     async fn audit_page(&self, site: Option<&str>, after: i64) -> Result<Vec<Row>, Error> {

@@ -171,6 +171,10 @@ async fn the_audit_log_shows_what_was_changed_in_it() {
         let of_a = Filter { site: Some("a".to_owned()), limit: Some(3), ..Filter::default() };
         let found: Vec<Written> = store.audit_entries(of_a).try_collect().await.expect("entries");
         assert_eq!(found.len(), 3);
+        let newest = Filter { after: -2, ..Filter::default() };
+        let newest: Vec<Written> =
+            store.audit_entries(newest).try_collect().await.expect("the newest");
+        assert_eq!(newest.len(), 2, "a negative number counts from the end");
         assert!(found.iter().all(|entry| entry.site == "a" && entry.detail["plan"] == "abc"));
         let change = "UPDATE audit SET who = 'me' WHERE seq = 7";
         let refused = on!(store.engine, writer => |pool| {

@@ -11,6 +11,12 @@ use sqlx::Row as _;
 
 use super::{Error, Sealed, Store, now, on};
 
+/// `plan, secrets_key, secrets, expires_at` of a plan.
+type PlanColumns = (String, Option<String>, Option<Vec<u8>>, i64);
+
+/// `item, state, objects_done, bytes_done, outcome, error` of an item.
+type ItemColumns = (i64, String, i64, i64, Option<String>, Option<String>);
+
 /// A plan that may be started.
 #[derive(Clone, Debug)]
 pub struct PlanRow {
@@ -202,7 +208,7 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn plan(&self, site: &str, hash: &str) -> Result<Option<PlanRow>, Error> {
-        let row: Option<(String, Option<String>, Option<Vec<u8>>, i64)> = on!(self.engine, readers => |pool| {
+        let row: Option<PlanColumns> = on!(self.engine, readers => |pool| {
             sqlx::query_as(
                 "SELECT plan, secrets_key, secrets, expires_at FROM transfer_plan \
                  WHERE site = $1 AND hash = $2 AND expires_at >= $3",
@@ -336,7 +342,7 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn transfer_items(&self, id: &str) -> Result<Vec<ItemRow>, Error> {
-        let rows: Vec<(i64, String, i64, i64, Option<String>, Option<String>)> = on!(self.engine, writer => |pool| {
+        let rows: Vec<ItemColumns> = on!(self.engine, writer => |pool| {
             sqlx::query_as(
                 "SELECT item, state, objects_done, bytes_done, outcome, error \
                  FROM transfer_item WHERE transfer = $1 ORDER BY item",

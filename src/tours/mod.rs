@@ -64,6 +64,8 @@ pub struct Source {
     pub shipped: bool,
 }
 
+type Catalogues = HashMap<Source, Arc<Catalogue>>;
+
 /// A catalogue, and what it was made from.
 struct Known {
     files: Files,
@@ -170,10 +172,7 @@ impl Tours {
     }
 
     /// Loads catalogues; those whose files did not change stay as they are.
-    fn load(
-        &self,
-        wanted: HashSet<Source>,
-    ) -> (HashMap<Source, Arc<Catalogue>>, Vec<(Source, Broken)>) {
+    fn load(&self, wanted: HashSet<Source>) -> (Catalogues, Vec<(Source, Broken)>) {
         let mut known = self.catalogues.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|source, _| wanted.contains(source));
         let mut broken = Vec::new();

@@ -213,7 +213,7 @@ impl Transfers {
                 None => {}
             }
             let mut task = self.task(claim, item.id, wishes, world, plan).await?;
-            let held = Held::new(world, claim, plan, item, &task.tag.to_owned());
+            let held = Held::new(world, claim, plan, item, task.tag);
             self.set(claim, item, ItemState::Running, None, None).await?;
             let renewing = held.renew();
             let outcome = tokio::select! {

@@ -292,6 +292,24 @@ describe('offers', () => {
     await finish(it)
   })
 
+  test('without an answer it comes up again on the next page, and after one no more', async () => {
+    const it = await start('')
+    const { page, offer, button } = it
+    const asked = () => site.state.events.flatMap(({ events }) => events).filter(({ what }) => what === 'offered').length
+    await offer.waitFor()
+    await page.goto(`${site.origin}/apps/files/`)
+    await offer.waitFor()
+    await page.goto(`${site.origin}/apps/hard/`)
+    await offer.waitFor()
+    await button('Later').click()
+    await page.goto(`${site.origin}/apps/files/`)
+    await page.waitForTimeout(2500)
+    assert.equal(await offer.count(), 0)
+    // Asked thrice, it was one offer.
+    assert.equal(asked(), 1)
+    await finish(it)
+  })
+
   test('wait for a dialog to close, and for the person to have written', async () => {
     const it = await start('', { query: 'modal' })
     const { page, offer } = it

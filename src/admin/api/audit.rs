@@ -32,7 +32,7 @@ pub(super) struct Wanted {
     /// `jsonl` or `csv`.
     #[serde(default)]
     format: Format,
-    /// Only entries after this number.
+    /// Only entries after this number; -200 means about the newest 200.
     #[serde(default)]
     after: i64,
     /// At most so many; all if not said.

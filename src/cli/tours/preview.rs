@@ -38,7 +38,7 @@ impl Preview {
             let stop = Stop::listen()?;
             let tours = super::tours(Some(self.tour.clone()))?;
             let config = self.config();
-            for (_, broken) in tours.apply(&config) {
+            if let Some((_, broken)) = tours.apply(&config).into_iter().next() {
                 bail!("{broken}");
             }
             if !tours.has(&self.tour) {

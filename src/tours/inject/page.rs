@@ -67,10 +67,13 @@ pub enum Reason {
 /// Reads a page piece by piece.
 pub struct Reader {
     /// None once there is a verdict.
-    rewriter: Option<HtmlRewriter<'static, fn(&[u8])>>,
+    rewriter: Option<Rewriter>,
     seen: Arc<Mutex<Seen>>,
     read: usize,
 }
+
+/// Its output goes nowhere.
+type Rewriter = HtmlRewriter<'static, fn(&[u8])>;
 
 /// What the elements said so far.
 #[derive(Default)]

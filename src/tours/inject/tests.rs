@@ -39,7 +39,7 @@ impl World {
         let address = TargetAddress::Tcp { host: "a".to_owned(), port: 80 };
         let target = Target { tls: false, http2: false, address };
         let site = checked::Site::to("a", Vec::new(), UpstreamGroup::to(target));
-        Self { tours, view, site: Site::new(Arc::new(site)).unwrap() }
+        Self { tours, view, site: Site::new(Arc::new(site), &Arc::default()).unwrap() }
     }
 
     async fn inject(&self, response: Response<Body>) -> Response<Body> {

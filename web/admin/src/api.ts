@@ -310,6 +310,13 @@ export class Api {
     return this.send(method, path, body, headers, signal).then(async (answer) => (answer.status === 204 ? undefined : await answer.json()) as T);
   }
 
+  /** An answer of one JSON value per line. */
+  lines<T>(path: string): Promise<T[]> {
+    return this.send("GET", path, undefined, { Accept: "application/x-ndjson" }).then(async (answer) =>
+      (await answer.text()).split("\n").filter(Boolean).map((line) => JSON.parse(line) as T),
+    );
+  }
+
   at(path: string, query: Record<string, string | number | undefined> = {}): string {
     const given = Object.entries(query).filter((pair): pair is [string, string | number] => pair[1] !== undefined && pair[1] !== "");
     const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();

@@ -14,6 +14,7 @@ import { Report } from './report.ts'
 import { area } from './route.ts'
 import { Run } from './run.ts'
 import { addEntries, type Entry } from './view/entries.ts'
+import type { Button } from './view/bubble.ts'
 import { help, type Item } from './view/help.ts'
 import { Host } from './view/host.ts'
 import { card } from './view/offer.ts'
@@ -116,9 +117,10 @@ class Engine {
     if (otherTours()) return
     await Promise.all([this.memory.pull(), this.groups()])
     const { progress } = this.memory
-    if (offeredToday(progress)) return
-    const now = facts(this.context.tag, this.context.cache, progress)
-    const tour = this.context.manifest.tours.find((each) => offerable(each, progress.tours[each.id], major()) && holds(each.when, now) === true)
+    const { tag, cache, manifest } = this.context
+    const now = facts(tag, cache, progress)
+    const due = manifest.tours.filter((each) => offerable(each, progress, major(), cache.asking) && holds(each.when, now) === true)
+    const tour = due.find(({ id }) => id === cache.asking) ?? due[0]
     if (!tour) return
     const words = await this.words()
     const waiting = new AbortController()
@@ -156,12 +158,15 @@ class Engine {
     const going = progress.tours[tour.id]?.s === 'active'
     const mark = (s: 'offered' | 'dismissed') => this.memory.set(tour.id, { r: tour.rev, s, t: seconds(), flags: { nc: major() } })
     const later = () => {
-      this.closing = null
+      this.answered()
       this.report.count(tour.id, tour.rev, 'later')
     }
-    this.memory.offered(seconds())
-    if (!going) mark('offered')
-    this.report.count(tour.id, tour.rev, 'offered')
+    if (!offeredToday(progress)) this.memory.offered(seconds())
+    if (this.context.cache.asking !== tour.id) {
+      if (!going) mark('offered')
+      this.report.count(tour.id, tour.rev, 'offered')
+      this.asking(tour.id)
+    }
     const title = words.text(`tour.${tour.id}.title`)
     this.closing = card(
       this.host,
@@ -173,7 +178,7 @@ class Engine {
           text: words.text('never'),
           kind: 'plain',
           act: () => {
-            this.closing = null
+            this.answered()
             this.report.count(tour.id, tour.rev, 'dismissed')
             mark('dismissed')
           },
@@ -183,6 +188,16 @@ class Engine {
       ],
       later,
     )
+  }
+
+  private asking(tour?: string): void {
+    this.context.cache.asking = tour
+    save(user(), this.context.cache)
+  }
+
+  private answered(): void {
+    this.closing = null
+    this.asking()
   }
 
   /** In the middle of a tour, after a page load: goes on at once if the tour or the person meant to. */
@@ -195,17 +210,22 @@ class Engine {
     const words = await this.words()
     const title = words.text(`tour.${tour.id}.title`)
     this.memory.offered(seconds())
-    this.closing = card(this.host, words, words.text('offer.continue', { title }), words.text('offer.left'), [
-      { text: words.text('later'), kind: 'plain', act: () => ((this.closing = null), keepPosition(null)) },
+    const later = () => {
+      this.closing = null
+      keepPosition(null)
+    }
+    const buttons: Button[] = [
+      { text: words.text('later'), kind: 'plain', act: later },
       { text: words.text('continue'), kind: 'main', act: () => void this.start(tour.id, at) },
-    ])
+    ]
+    this.closing = card(this.host, words, words.text('offer.continue', { title }), words.text('offer.left'), buttons, later)
   }
 
   private async start(id: string, at?: Parameters<Run['begin']>[0]): Promise<void> {
     const entry = this.tour(id)
     if (!entry) return
     this.closing?.()
-    this.closing = null
+    this.answered()
     this.run?.pause()
     // Whoever takes a tour today is not asked about another one.
     this.memory.offered(seconds())

@@ -79,16 +79,20 @@ function fitting(data: Progress): Progress {
   return data
 }
 
-/** Whether the tour may come up by itself, as far as its history goes. */
-export function offerable(tour: ManifestTour, entry: Entry | undefined, major: string): boolean {
-  const { auto, again, from, until } = tour.offer
+/**
+ * Whether the tour may come up by itself, as far as its history goes: one a day, and the one that
+ * is being asked about until there is an answer.
+ */
+export function offerable({ id, rev, offer }: ManifestTour, data: Progress, major: string, asking?: string): boolean {
+  const { auto, again, from, until } = offer
   const today = new Date().toISOString().slice(0, 10)
-  if (!auto || (from && today < from) || (until && today > until)) return false
+  if (!auto || (from && today < from) || (until && today > until) || (id !== asking && offeredToday(data))) return false
+  const entry = data.tours[id]
   if (!entry || entry.s === 'offered' || entry.s === 'active') return true
-  return (again === 'rev' && entry.r < tour.rev) || (again === 'major' && !!major && entry.flags?.nc !== major)
+  return (again === 'rev' && entry.r < rev) || (again === 'major' && !!major && entry.flags?.nc !== major)
 }
 
-/** One offer a day: the days are those of the person's clock. */
+/** The days are those of the person's clock. */
 export function offeredToday(data: Progress): boolean {
   return new Date(data.offered * 1000).toDateString() === new Date().toDateString()
 }

@@ -48,15 +48,16 @@ interface Token {
   id: string;
   name: string;
   scopes: string[];
-  created_at: string;
-  expires_at?: string;
-  last_used_at?: string;
+  created_at: number;
+  expires_at?: number | null;
+  used_at?: number | null;
+  revoked_at?: number | null;
 }
 
 export function Tokens({ api }: { api: Api }) {
   const [all, setAll] = useState<Token[]>();
   const [error, setError] = useState<unknown>();
-  const load = useCallback(() => api.ask<{ tokens: Token[] }>("GET", "/tokens").then(({ tokens }) => setAll(tokens), setError), [api]);
+  const load = useCallback(() => api.ask<{ tokens: Token[] }>("GET", "/tokens").then(({ tokens }) => setAll(tokens.filter((token) => !token.revoked_at)), setError), [api]);
   useEffect(() => void load(), [load]);
   return (
     <section class="card">
@@ -75,7 +76,7 @@ export function Tokens({ api }: { api: Api }) {
             <span class="muted small break">
               {token.scopes.join(", ")} · {moment(token.created_at)}
               {token.expires_at && ` · ${t("tokens.expires", { time: moment(token.expires_at) })}`}
-              {token.last_used_at && ` · ${t("tokens.used", { time: moment(token.last_used_at) })}`}
+              {token.used_at && ` · ${t("tokens.used", { time: moment(token.used_at) })}`}
             </span>
           </li>
         ))}
@@ -86,18 +87,18 @@ export function Tokens({ api }: { api: Api }) {
 
 interface Entry {
   seq: number;
-  at: string;
+  at: number;
   who: string;
-  what: string;
-  site?: string;
-  subject?: string;
-  result?: string;
+  action: string;
+  site: string;
+  subject: string;
+  result: string;
 }
 
 export function Audit({ api }: { api: Api }) {
   const [all, setAll] = useState<Entry[]>();
   const [error, setError] = useState<unknown>();
-  const load = useCallback(() => api.ask<{ entries: Entry[] }>("GET", "/audit?limit=200").then(({ entries }) => setAll(entries), setError), [api]);
+  const load = useCallback(() => api.lines<Entry>("/audit?after=-200").then((entries) => setAll(entries.reverse()), setError), [api]);
   useEffect(() => void load(), [load]);
   return (
     <section class="card">
@@ -114,7 +115,7 @@ export function Audit({ api }: { api: Api }) {
                 <tr key={entry.seq}>
                   <td class="nowrap">{moment(entry.at)}</td>
                   <td class="break">{entry.who}</td>
-                  <td class="break">{[entry.what, entry.site, entry.subject].filter(Boolean).join(" · ")}</td>
+                  <td class="break">{[entry.action, entry.site, entry.subject].filter(Boolean).join(" · ")}</td>
                   <td class="break">{entry.result}</td>
                 </tr>
               ))}

@@ -37,7 +37,7 @@ export function What({ api, draft, inventory, change, next, back, error, again }
       <p class="muted">{t("what.intro", { name: inventory.account.display_name })}</p>
       <section class="field" aria-labelledby="files-title">
         <h2 id="files-title">{t("kind.files")}</h2>
-        <p class="muted small">{amount(inventory.files)}</p>
+        {inventory.files.size != null && <p class="muted small">{size(inventory.files.size)}</p>}
         <div class="row apart">
           <Check checked={mark === "on"} onChange={(on) => choose(on ? Selection.everything : Selection.nothing)}>
             {t("what.allFiles")}
@@ -63,13 +63,6 @@ export function What({ api, draft, inventory, change, next, back, error, again }
       <Foot back={back} next={next} disabled={isNothing(draft)} />
     </>
   );
-}
-
-function amount({ count, size: bytes }: { count?: number | null; size?: number | null }): string {
-  const parts = [];
-  if (count != null) parts.push(t("count.files", { n: count }));
-  if (bytes != null) parts.push(size(bytes));
-  return parts.join(" · ");
 }
 
 function Collections({ title, all, chosen, onChange }: { title: string; all: Collection[]; chosen: string[] | null; onChange(chosen: string[] | null): void }) {

@@ -6,7 +6,7 @@ import type { Context } from '../context.ts'
 import type { Manifest } from '../format.ts'
 import { load, position, type Cache } from '../page/cache.ts'
 import { globals, major, pageFacts, user } from '../page/facts.ts'
-import { offerable, offeredToday } from '../progress.ts'
+import { offerable } from '../progress.ts'
 import { helpButton } from './button.ts'
 import { shield } from './shield.ts'
 import { helpLabel } from './words.ts'
@@ -42,10 +42,9 @@ function begin(tag: DOMStringMap, manifest: Manifest): void {
 }
 
 /** Whether some tour could come up here; what only the engine can judge counts as "could". */
-function due(tag: DOMStringMap, manifest: Manifest, { progress }: Cache): boolean {
-  if (offeredToday(progress)) return false
+function due(tag: DOMStringMap, manifest: Manifest, { progress, asking }: Cache): boolean {
   const now = pageFacts(tag)
-  return manifest.tours.some((tour) => offerable(tour, progress.tours[tour.id], major()) && holdsOn(tour.when, now) !== false)
+  return manifest.tours.some((tour) => offerable(tour, progress, major(), asking) && holdsOn(tour.when, now) !== false)
 }
 
 function idle(then: () => void): void {

@@ -10,6 +10,8 @@ export interface Cache {
   asked?: number
   /** The day on which this person first came here, YYYY-MM-DD. */
   first?: string
+  /** The tour that was offered here and got no answer yet: it comes up again on the next page. */
+  asking?: string
 }
 
 const key = (user: string): string => `passeur.tours.${user}`
