@@ -1,6 +1,7 @@
 //! Whole hand-overs.
 
 use super::world::{World, calendar, put, until_over};
+use crate::demo::{Harm, Trouble};
 use crate::nextcloud::inventory;
 use crate::nextcloud::ocs::{NewShare, ShareType};
 use crate::nextcloud::{self};
@@ -93,6 +94,24 @@ async fn everything_changes_hands_and_comes_back() {
     let calendars = inventory::calendars(&world.dav("bob"), "bob").await.expect("calendars");
     assert!(!calendars.iter().any(|one| one.uri == "club"));
     assert_eq!(world.demo.stand_in.mails().len(), mails, "no mail, ever");
+}
+
+/// Private events are not shown to those who have a calendar shared, which the source has while it
+/// moves: what became of them is seen by the recipient, and on the way back by the source.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn private_events_are_not_lost_with_the_answer() {
+    let world = World::new().await;
+    calendar(&world.dav("alice"), "alice", "club", 5).await;
+    let lose = Trouble::new("MOVE", "/club", Harm::LoseAnswer).times(5);
+    world.demo.stand_in.trouble(lose.clone());
+    let (id, state) = world.complete(Request::all("alice", "bob")).await;
+    let receipt = world.transfers(None).receipt("demo", id).await.expect("a receipt");
+    assert_eq!(state, State::Done, "{receipt:#?}");
+    world.demo.stand_in.trouble(lose);
+    assert_eq!(world.undo(id).await, State::Undone);
+    let calendars = inventory::calendars(&world.dav("alice"), "alice").await.expect("calendars");
+    let club = calendars.iter().find(|one| one.uri == "club").expect("the calendar");
+    assert_eq!(inventory::count(&world.dav("alice"), &club.path).await.expect("a count").0, 5);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
