@@ -9,6 +9,7 @@ import de from "./locales/de.json";
 import en from "./locales/en.json";
 import es from "./locales/es.json";
 import fr from "./locales/fr.json";
+import sentences from "./locales/sentences.json";
 
 type Text = string | Partial<Record<Intl.LDMLPluralRule, string>>;
 type Texts = Record<string, Text>;
@@ -61,9 +62,19 @@ export function known(prefix: string, code: string, fallback: string, values: Va
   return text === undefined ? fallback : fill(text, values);
 }
 
-/** A fixed English sentence of the server, in the reader's language where we have it. */
+/**
+ * A fixed English sentence of the server in the reader's language, where we have it. The values of a
+ * sentence stand behind it, after a colon.
+ */
 export function sentence(english: string): string {
-  return fill(texts[english] ?? english, {});
+  const base = language.split("-")[0] ?? "";
+  const all = sentences as Record<string, Record<string, string>>;
+  if (all[english]) return all[english][base] ?? english;
+  for (let at = english.indexOf(": "); at > 0; at = english.indexOf(": ", at + 1)) {
+    const known = all[english.slice(0, at)];
+    if (known) return (known[base] ?? english.slice(0, at)) + english.slice(at);
+  }
+  return english;
 }
 
 function fill(text: Text, values: Values): string {

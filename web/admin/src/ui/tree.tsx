@@ -6,7 +6,7 @@
  */
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { FolderEntry } from "../api";
-import { size, t } from "../i18n";
+import { sentence, size, t } from "../i18n";
 import type { Mark, Selection } from "./selection";
 
 /** Height of a row, pixels; `--row` in the sheet. */
@@ -196,7 +196,7 @@ function TreeRow({ row, index, isOpen, isCurrent, mark, onFocus, onToggle, onTwi
       <span class="row grow" style={{ flexWrap: "nowrap", gap: "8px" }} onClick={onToggle}>
         {entry.barred ? <span class="box" style={{ visibility: "hidden" }} /> : <span class={`box ${mark}`} aria-hidden="true" />}
         <span class="cut grow">{entry.name}</span>
-        {entry.barred && <span class="badge warn cut">{entry.barred}</span>}
+        {entry.barred && <span class="badge warn cut">{sentence(entry.barred)}</span>}
         {entry.shared && <span class="badge">{t("tree.shared")}</span>}
         <span class="muted small nowrap">{entry.size === undefined ? "" : size(entry.size)}</span>
       </span>

@@ -1,7 +1,7 @@
 /** What is handed over: a tree of files, calendars, address books; and what cannot be. */
 import { useCallback, useMemo, useState } from "preact/hooks";
 import type { Collection } from "../api";
-import { known, size, t } from "../i18n";
+import { sentence, size, t } from "../i18n";
 import { Check, Failure, Notice, Spinner } from "../ui/parts";
 import { Selection } from "../ui/selection";
 import { Tree } from "../ui/tree";
@@ -54,7 +54,7 @@ export function What({ api, draft, inventory, change, next, back, error, again }
           <summary>{t("what.excluded", { n: inventory.excluded.length })}</summary>
           <ul>
             {inventory.excluded.map(({ path, reason }) => (
-              <li key={path + reason} class="break"><strong>{path}</strong> — {known("reason", reason, reason)}</li>
+              <li key={path + reason} class="break"><strong>{path}</strong> — {sentence(reason)}</li>
             ))}
           </ul>
         </details>
