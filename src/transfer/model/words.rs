@@ -89,6 +89,15 @@ words! {
 #[cfg(test)]
 mod tests {
     #[test]
+    fn the_page_translates_every_sentence() {
+        let page = include_str!("../../../web/admin/src/locales/sentences.json");
+        let known: std::collections::HashMap<String, serde_json::Value> =
+            serde_json::from_str(page).expect("the page's file is JSON");
+        let untold: Vec<_> = super::ALL.iter().filter(|one| !known.contains_key(**one)).collect();
+        assert!(untold.is_empty(), "not in web/admin/src/locales/sentences.json: {untold:?}");
+    }
+
+    #[test]
     fn every_sentence_stands_there_once() {
         let mut all = super::ALL.to_vec();
         all.sort_unstable();

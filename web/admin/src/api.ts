@@ -79,7 +79,6 @@ export interface Request {
   shares?: "keep" | "drop" | "links";
   incoming?: "leave" | "reshare";
   meetings?: "leave" | "rehome";
-  after?: "nothing" | "disable";
   when?: string;
 }
 

@@ -32,7 +32,6 @@ export interface Options {
   shares: NonNullable<Request["shares"]>;
   incoming: NonNullable<Request["incoming"]>;
   meetings: NonNullable<Request["meetings"]>;
-  after: NonNullable<Request["after"]>;
   /** As `datetime-local` fields hold it; empty: at once. */
   when: string;
 }
@@ -43,7 +42,7 @@ export const empty: Draft = {
   calendars: null,
   addressBooks: null,
   others: {},
-  options: { destination: "", conflict: "rename", shares: "keep", incoming: "leave", meetings: "leave", after: "nothing", when: "" },
+  options: { destination: "", conflict: "rename", shares: "keep", incoming: "leave", meetings: "leave", when: "" },
 };
 
 const KEY = "passeur-draft";
@@ -88,7 +87,6 @@ export function request(draft: Draft): Request {
     shares: options.shares,
     incoming: options.incoming,
     meetings: options.meetings,
-    after: options.after,
     when: options.when ? new Date(options.when).toISOString() : undefined,
   };
 }

@@ -107,7 +107,6 @@ function OptionFields({ options, set }: { options: Options; set(part: Partial<Op
       <Choice legend={t("option.shares")} value={options.shares} options={choices("shares", ["keep", "links", "drop"] as const)} onChange={(shares) => set({ shares })} />
       <Choice legend={t("option.incoming")} value={options.incoming} options={choices("incoming", ["leave", "reshare"] as const)} onChange={(incoming) => set({ incoming })} />
       <Choice legend={t("option.meetings")} value={options.meetings} options={choices("meetings", ["leave", "rehome"] as const)} onChange={(meetings) => set({ meetings })} />
-      <Choice legend={t("option.after")} value={options.after} options={choices("after", ["nothing", "disable"] as const)} onChange={(after) => set({ after })} />
       <div class="field">
         <label for="when">{t("option.when")}</label>
         <span class="muted small" id="when-hint">{t("option.when.hint")}</span>
