@@ -7,7 +7,7 @@ use super::http::Ask;
 const KNOWN: [&str; 7] = ["en", "fr", "de", "es", "it", "pt", "ar"];
 
 /// English and French.
-const WORDS: [(&str, &str); 27] = [
+const WORDS: [(&str, &str); 28] = [
     ("Accounts", "Comptes"),
     ("All files", "Tous les fichiers"),
     ("Calendar", "Agenda"),
@@ -35,6 +35,7 @@ const WORDS: [(&str, &str); 27] = [
     ("Type", "Type"),
     ("Upcoming events", "Événements à venir"),
     ("Upload files", "Téléverser des fichiers"),
+    ("used", "utilisés"),
 ];
 
 /// One of the known languages.

@@ -311,10 +311,10 @@ fn files_navigation(used: &str, language: Language) -> String {
         )
     };
     let list: String = views.iter().map(item).collect();
-    let settings = language.say("Files settings");
+    let [used_word, settings] = ["used", "Files settings"].map(|word| language.say(word));
     format!(
         "<ul data-cy-files-navigation>{list}</ul><ul class=\"app-navigation-entry__settings\">\
-         <li data-cy-files-navigation-settings-quota><span>{used} used</span></li>\
+         <li data-cy-files-navigation-settings-quota><span>{used} {used_word}</span></li>\
          <li data-cy-files-navigation-settings-button><button>{settings}</button></li></ul>"
     )
 }
