@@ -161,7 +161,11 @@ impl Handover {
     ///
     /// # Errors
     /// If there is to be a store and it cannot be had.
-    pub async fn open(config: &Config, shared: &Arc<Shared>) -> Result<Option<Self>, OpenError> {
+    pub async fn open(
+        config: &Config,
+        shared: &Arc<Shared>,
+        tours: Option<Arc<Tours>>,
+    ) -> Result<Option<Self>, OpenError> {
         let Some(store) = open_store(&config.store).await? else { return Ok(None) };
         let lives = Arc::clone(shared.table.load().lives());
         for rule in store.owners().await? {
@@ -172,7 +176,7 @@ impl Handover {
         let known: Arc<dyn Sites> = sites.clone();
         let transfers = Transfers::new(store.clone(), known, Options::default());
         let clouds: Arc<dyn Clouds> = sites.clone();
-        let api = Arc::new(Api::new(store.clone(), Arc::clone(&transfers), clouds, false));
+        let api = Arc::new(Api::new(store.clone(), Arc::clone(&transfers), clouds, tours));
         Ok(Some(Self { store, sites, transfers, api }))
     }
 

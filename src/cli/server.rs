@@ -167,7 +167,7 @@ impl Server {
             log_broken(&tours.apply(&config));
         }
         let inject = shown.clone().map(Inject::new).unwrap_or_default();
-        let handover = Handover::open(&config, &shared).await?;
+        let handover = Handover::open(&config, &shared, shown.clone()).await?;
         if let (Some(handover), Some(tours)) = (&handover, &shown) {
             handover.keep_tours(tours).await.map_err(OpenError::from)?;
         }

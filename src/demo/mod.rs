@@ -31,6 +31,7 @@ mod front;
 mod groupware;
 mod http;
 mod identity;
+mod language;
 mod mail;
 mod mint;
 mod ocs;

@@ -14,7 +14,12 @@ include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 pub const MANIFEST: &str = "__PASSEUR_MANIFEST__";
 
 /// Where the source code is, for those who use the player over the network (AGPL, 13).
-const SOURCE: &str = "https://github.com/passeur-proxy/passeur";
+/// Whoever changes Passeur names the place of the changed code when it is built; else it is that of
+/// the package. Empty where nobody said: then the help has no link.
+const SOURCE: &str = match option_env!("PASSEUR_SOURCE") {
+    Some(source) => source,
+    None => env!("CARGO_PKG_REPOSITORY"),
+};
 
 /// The browser's side.
 pub struct Player {

@@ -207,15 +207,13 @@ impl Ledger {
         true
     }
 
-    /// All cells that may be shown, of one site or of all.
+    /// Those of the wanted cells that may be shown.
     #[must_use]
-    pub fn cells(&self, site: Option<&str>) -> Vec<(Cell, u64)> {
+    pub fn cells(&self, is_wanted: impl Fn(&Cell) -> bool) -> Vec<(Cell, u64)> {
         let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         let mut shown: Vec<(Cell, u64)> = cells
             .iter()
-            .filter(|(cell, count)| {
-                **count >= SHOWN_FROM && site.is_none_or(|site| cell.site == site)
-            })
+            .filter(|(cell, count)| **count >= SHOWN_FROM && is_wanted(cell))
             .map(|(cell, count)| (cell.clone(), *count))
             .collect();
         shown.sort();
@@ -321,6 +319,14 @@ impl Ledger {
         if count.route.is_empty() && is_route(&missing.route) {
             count.route = missing.route;
         }
+    }
+}
+
+impl Cell {
+    /// The site that this is one instance of, where a site has many.
+    #[must_use]
+    pub fn instance_of(&self) -> Option<&str> {
+        self.site.split_once('.').map(|(_, site)| site)
     }
 }
 

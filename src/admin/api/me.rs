@@ -29,7 +29,7 @@ pub(super) struct Me {
     sites: Vec<SiteOf>,
     /// What may be done.
     scopes: Vec<Scope>,
-    /// Whether tours are on.
+    /// Whether Passeur runs with tours; sites may have them off.
     tours: bool,
 }
 
@@ -68,6 +68,6 @@ pub(super) async fn me(State(api): State<Arc<Api>>, caller: Caller) -> Json<Me> 
         language: identity.map(|identity| identity.language.clone()).unwrap_or_default(),
         sites: sites.collect(),
         scopes: caller.scopes(),
-        tours: api.tours,
+        tours: api.tours.is_some(),
     })
 }

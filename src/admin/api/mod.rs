@@ -9,6 +9,7 @@ mod bulk;
 mod me;
 mod plans;
 mod tokens;
+mod tours;
 mod transfers;
 
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use super::problem::Problem;
 use super::work::{Clouds, admin};
 use crate::nextcloud::identity::Role;
 use crate::store::{Entry, Store};
+use crate::tours::Tours;
+use crate::tours::events::Ledger;
 use crate::transfer::{Site, Transfers};
 
 /// Where it is, at the host's door.
@@ -37,8 +40,8 @@ pub struct Api {
     pub transfers: Arc<Transfers>,
     /// The sites.
     pub clouds: Arc<dyn Clouds>,
-    /// Whether tours are on, for the admin page.
-    pub tours: bool,
+    /// The tours, where there are any.
+    pub tours: Option<Arc<Tours>>,
     guesses: Guesses,
 }
 
@@ -60,7 +63,7 @@ impl Api {
         store: Store,
         transfers: Arc<Transfers>,
         clouds: Arc<dyn Clouds>,
-        tours: bool,
+        tours: Option<Arc<Tours>>,
     ) -> Self {
         Self { store, transfers, clouds, tours, guesses: Guesses::default() }
     }
@@ -69,6 +72,11 @@ impl Api {
     fn cloud(&self, caller: &Caller, site: &str) -> Result<Site, Problem> {
         let cloud = caller.sees(site).then(|| self.clouds.site(site)).flatten();
         cloud.ok_or_else(|| Problem::unknown_site(site))
+    }
+
+    /// What was counted of tours.
+    fn ledger(&self) -> Option<&Ledger> {
+        self.tours.as_ref().map(|tours| tours.ledger())
     }
 
     /// Refuses a sub-admin accounts that it does not look after; an account that is not there
@@ -151,6 +159,7 @@ fn common() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(transfers::undo))
         .routes(routes!(transfers::approve))
         .routes(routes!(audit::of_site))
+        .routes(routes!(tours::of_site))
 }
 
 /// What only the host's door has.
@@ -158,6 +167,7 @@ fn hosts() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
         .routes(routes!(bulk::start))
         .routes(routes!(audit::all))
+        .routes(routes!(tours::missing))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
 }

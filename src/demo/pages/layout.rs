@@ -11,7 +11,19 @@ use serde_json::{Value, json};
 use crate::demo::VERSION;
 use crate::demo::http::{Reply, full, set};
 use crate::demo::identity::{Identity, Session};
+use crate::demo::language::Language;
 use crate::demo::xml::escape;
+
+/// A drawing of 24 by 24 in the colour of the text around it.
+macro_rules! icon {
+    ($path:literal) => {
+        concat!(
+            "<svg viewBox=\"0 0 24 24\" width=\"20\" height=\"20\" fill=\"currentColor\" aria-hidden=\"true\"><path d=\"",
+            $path,
+            "\"/></svg>"
+        )
+    };
+}
 
 /// Which skeleton.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -29,6 +41,7 @@ pub(super) enum Layout {
 /// What fills a skeleton.
 pub(super) struct Page<'a> {
     pub(super) layout: Layout,
+    pub(super) language: Language,
     pub(super) app: &'a str,
     pub(super) title: &'a str,
     /// The navigation beside the content, if there is one.
@@ -116,11 +129,12 @@ fn head(
         ),
         _ => String::new(),
     };
+    let lang = page.language.code();
     let title = escape(page.title);
     let _ = write!(
         html,
         "<!DOCTYPE html>\n\
-         <html class=\"ng-csp\" data-placeholder-focus=\"false\" lang=\"en\" data-locale=\"en\" translate=\"no\" >\n\
+         <html class=\"ng-csp\" data-placeholder-focus=\"false\" lang=\"{lang}\" data-locale=\"{lang}\" translate=\"no\" >\n\
          \t<head{user} data-requesttoken=\"{token}\">\n\
          \t\t<meta charset=\"utf-8\">\n\
          \t\t<title>\n\t\t\t{title} - Nextcloud\t\t</title>\n\
@@ -173,7 +187,7 @@ fn signed_in(html: &mut String, page: &Page<'_>, token: &str, who: Option<&Ident
     };
     let _ = write!(
         html,
-        "\t<body dir=\"ltr\" id=\"{body}\" data-theme-default  data-themes=default>\n{NO_SCRIPT}\
+        "\t<body dir=\"{}\" id=\"{body}\" data-theme-default  data-themes=default>\n{NO_SCRIPT}\
          \t\t<div id=\"initial-state-container\" style=\"display: none;\">\n{}\t</div>\n\n\
          \t\t<div id=\"skip-actions\">\n\
          \t\t\t<a href=\"#app-content\" class=\"button primary skip-navigation skip-content\">Skip to main content</a>\
@@ -182,30 +196,34 @@ fn signed_in(html: &mut String, page: &Page<'_>, token: &str, who: Option<&Ident
          \t\t<header id=\"header\">\n\t\t\t<div class=\"header-start\">\n\
          \t\t\t\t<a href=\"/\" aria-label=\"Go to Dashboard\" id=\"nextcloud\"><div class=\"logo logo-icon\"></div></a>\n\
          \t\t\t\t<nav id=\"header-start__appmenu\">{}</nav>\n\t\t\t</div>\n\n\
-         \t\t\t<div class=\"header-end\">\n\t\t\t\t<div id=\"unified-search\"><button class=\"unified-search-input__button\" aria-label=\"Unified search\">⌕</button></div>\n\
-         \t\t\t\t<div id=\"notifications\"><button class=\"notifications-button\" aria-label=\"Notifications\" aria-expanded=\"false\">🔔</button></div>\n\
-         \t\t\t\t<div id=\"contactsmenu\"><button aria-label=\"Search contacts\" aria-expanded=\"false\">👥</button></div>\n\
+         \t\t\t<div class=\"header-end\">\n\t\t\t\t<div id=\"unified-search\"><button class=\"unified-search-input__button\" aria-label=\"Unified search\">{SEARCH}</button></div>\n\
+         \t\t\t\t<div id=\"notifications\"><button class=\"notifications-button\" aria-label=\"Notifications\" aria-expanded=\"false\">{BELL}</button></div>\n\
+         \t\t\t\t<div id=\"contactsmenu\"><button aria-label=\"Search contacts\" aria-expanded=\"false\">{PEOPLE}</button></div>\n\
          \t\t\t\t<div id=\"user-menu\">{}</div>\n\t\t\t</div>\n\t\t</header>\n\n\
          \t\t<div id=\"content\" class=\"app-{app}\">\n\
          \t\t\t<h1 class=\"hidden-visually\" id=\"page-heading-level-1\">\n\t\t\t\t{title}\t\t\t</h1>\n\
          {navigation}<main id=\"app-content\" class=\"app-content\">{}</main>\n\t\t</div>\n\
          \t\t<div id=\"profiler-toolbar\"></div>\n\t</body>\n</html>\n",
-        initial_state(app),
-        app_menu(),
-        user_menu(token, who),
+        page.language.direction(),
+        initial_state(app, page.language),
+        app_menu(page.language),
+        user_menu(token, who, page.language),
         page.content,
     );
 }
 
 /// Values for scripts, as base64 of JSON in hidden inputs.
-fn initial_state(app: &str) -> String {
+fn initial_state(app: &str, language: Language) -> String {
     use base64::Engine as _;
     let mut out = String::new();
     for (key, value) in [
         ("core-active-app", json!(app)),
         ("core-config", json!({ "version": VERSION })),
-        ("core-user", json!({ "language": "en" })),
-        ("core-apps", APPS.iter().map(|(id, name)| json!({ "id": id, "name": name })).collect()),
+        ("core-user", json!({ "language": language.code() })),
+        (
+            "core-apps",
+            APPS.iter().map(|(id, name)| json!({ "id": id, "name": language.say(name) })).collect(),
+        ),
     ] {
         let value = base64::engine::general_purpose::STANDARD.encode(value.to_string());
         let _ = writeln!(
@@ -216,36 +234,55 @@ fn initial_state(app: &str) -> String {
     out
 }
 
+// Drawn, because not every machine has a font with these signs.
+const SEARCH: &str = icon!(
+    "M10 3a7 7 0 1 0 4.2 12.6l5.1 5.1 1.4-1.4-5.1-5.1A7 7 0 0 0 10 3m0 2a5 5 0 1 1 0 10 5 5 0 0 1 0-10"
+);
+const BELL: &str = icon!(
+    "M12 2a2 2 0 0 0-2 2 7 7 0 0 0-5 6.7V17l-2 2v1h18v-1l-2-2v-6.300A7 7 0 0 0 14 4a2 2 0 0 0-2-2m-2 19a2 2 0 0 0 4 0z"
+);
+const PEOPLE: &str = icon!(
+    "M8 5a3.500 3.500 0 1 0 0 7 3.500 3.500 0 0 0 0-7m8.500 1a3 3 0 1 0 0 6 3 3 0 0 0 0-6M8 13.500c-3 0-7 1.500-7 4.500v2h14v-2c0-3-4-4.500-7-4.500m8.500 0-1 .1c1 .9 1.500 2 1.500 3.400v3h6v-2c0-3-3.500-4.500-6.500-4.500"
+);
+const WAFFLE: &str = icon!(
+    "M4 4h4v4H4zm6 0h4v4h-4zm6 0h4v4h-4zM4 10h4v4H4zm6 0h4v4h-4zm6 0h4v4h-4zM4 16h4v4H4zm6 0h4v4h-4zm6 0h4v4h-4z"
+);
+
 /// The app grid: absent until opened.
-fn app_menu() -> String {
+fn app_menu(language: Language) -> String {
     let items: String = APPS
         .iter()
-        .map(|(id, name)| format!("<a class=\"app-item\" href=\"/apps/{id}/\">{name}</a>"))
+        .map(|(id, name)| {
+            let name = language.say(name);
+            format!("<a class=\"app-item\" href=\"/apps/{id}/\">{name}</a>")
+        })
         .collect();
     format!(
-        "<button class=\"app-menu__waffle\" aria-label=\"Apps\" aria-expanded=\"false\" aria-haspopup=\"true\">☰</button>\
+        "<button class=\"app-menu__waffle\" aria-label=\"Apps\" aria-expanded=\"false\" aria-haspopup=\"true\">{WAFFLE}</button>\
          <template id=\"app-menu-template\">{items}</template>"
     )
 }
 
 /// The account menu: there, but hidden.
-fn user_menu(token: &str, who: Option<&Identity>) -> String {
+fn user_menu(token: &str, who: Option<&Identity>, language: Language) -> String {
     let Some(who) = who else { return String::new() };
     let initial = who.display.chars().next().map(String::from).unwrap_or_default();
     let token = url::form_urlencoded::byte_serialize(token.as_bytes()).collect::<String>();
     let users = if who.admin {
-        "<li id=\"core_users\"><a href=\"/settings/users\">Accounts</a></li>"
+        let accounts = language.say("Accounts");
+        format!("<li id=\"core_users\"><a href=\"/settings/users\">{accounts}</a></li>")
     } else {
-        ""
+        String::new()
     };
+    let (settings, leave) = (language.say("Settings"), language.say("Log out"));
     format!(
         "<nav class=\"header-menu account-menu\" aria-label=\"Settings menu\">\
          <button class=\"header-menu__trigger\" aria-controls=\"header-menu-user-menu\" aria-expanded=\"false\" aria-label=\"Settings menu\">\
          <span class=\"avatardiv\">{}</span></button>\
          <div id=\"header-menu-user-menu\" class=\"header-menu__wrapper\" style=\"display: none;\">\
          <ul class=\"account-menu__list\"><li id=\"profile\"><span class=\"note\">{}</span></li>\
-         <li id=\"settings\"><a href=\"/settings/user\">Settings</a></li>{users}\
-         <li id=\"logout\"><a href=\"/logout?requesttoken={token}\">Log out</a></li></ul></div></nav>",
+         <li id=\"settings\"><a href=\"/settings/user\">{settings}</a></li>{users}\
+         <li id=\"logout\"><a href=\"/logout?requesttoken={token}\">{leave}</a></li></ul></div></nav>",
         escape(&initial.to_uppercase()),
         escape(&who.display)
     )

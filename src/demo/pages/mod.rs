@@ -17,6 +17,7 @@ use super::files::tree::{Entry, View, join, right};
 use super::groupware::overview;
 use super::http::{self as answer, Ask, Fault, Reply, redirect, set};
 use super::identity::{Identity, Means, Session};
+use super::language::Language;
 use super::xml::{encode_path, escape};
 use super::{StandIn, mint};
 
@@ -56,7 +57,7 @@ pub(super) async fn handle(
     let inside = path.is_empty() || path.starts_with("/apps/") || path.starts_with("/settings/");
     let flow = path.strip_prefix("/login/v2/flow/");
     if !inside && flow.is_none() {
-        return Ok(not_found(session, who));
+        return Ok(not_found(ask, session, who));
     }
     let Some(who) = who else {
         let target = ask.head.uri.path_and_query().map_or("/", |target| target.as_str());
@@ -66,14 +67,15 @@ pub(super) async fn handle(
         return Ok(redirect(StatusCode::SEE_OTHER, &format!("{}/login?{query}", ask.base)));
     };
     if let Some(state) = flow {
-        return Ok(grant(session, who, state));
+        return Ok(grant(ask, session, who, state));
     }
-    let page = match (ask.method(), path.as_str()) {
+    let language = Language::of(ask);
+    let mut page = match (ask.method(), path.as_str()) {
         ("GET" | "HEAD", "") => {
             let to = format!("{}/apps/dashboard/", ask.base);
             return Ok(redirect(StatusCode::SEE_OTHER, &to));
         }
-        ("GET" | "HEAD", "/apps/dashboard") => dashboard(stand, who).await?,
+        ("GET" | "HEAD", "/apps/dashboard") => dashboard(stand, who, language).await?,
         ("POST", "/apps/files/folder") => return make_folder(stand, ask, session, who).await,
         ("GET" | "HEAD", files) if files == "/apps/files" || files.starts_with("/apps/files/") => {
             files_page(stand, ask, session, who).await?
@@ -83,8 +85,10 @@ pub(super) async fn handle(
         ("DELETE", "/apps/firstrunwizard/wizard") => return close_wizard(stand, ask, session),
         ("GET" | "HEAD", "/settings/user") => settings(stand, who).await?,
         ("GET" | "HEAD", "/settings/users") if who.admin => users(stand).await?,
-        _ => return Ok(not_found(session, Some(who))),
+        _ => return Ok(not_found(ask, session, Some(who))),
     };
+    page.language = language;
+    page.title = language.say(page.title);
     let wizard = stand.switches.first_run_wizard();
     let scripts: &[&str] = if wizard { &[FIRST_RUN] } else { &[] };
     Ok(render_with(StatusCode::OK, &page, session, Some(who), scripts))
@@ -102,12 +106,13 @@ fn close_wizard(stand: &StandIn, ask: &Ask, session: &Session) -> Result<Reply, 
     Ok(answer::json(StatusCode::OK, &serde_json::json!([])))
 }
 
-fn not_found(session: &Session, who: Option<&Identity>) -> Reply {
+fn not_found(ask: &Ask, session: &Session, who: Option<&Identity>) -> Reply {
     let content = "<div class=\"body-login-container update\"><h2>Not here</h2>\
         <p class=\"infogroup\">There is no such page, or it is not for you.</p>\
         <p><a class=\"button primary\" href=\"/\">Back to the start</a></p></div>";
     let page = Page {
         layout: Layout::Guest,
+        language: Language::of(ask),
         app: "core",
         title: "Not found",
         navigation: String::new(),
@@ -141,6 +146,7 @@ fn login(ask: &Ask, session: &Session, who: Option<&Identity>) -> Reply {
     );
     let page = Page {
         layout: Layout::Guest,
+        language: Language::of(ask),
         app: "core",
         title: "Login",
         navigation: String::new(),
@@ -150,7 +156,7 @@ fn login(ask: &Ask, session: &Session, who: Option<&Identity>) -> Reply {
 }
 
 /// The page that lets a client in.
-fn grant(session: &Session, who: &Identity, state: &str) -> Reply {
+fn grant(ask: &Ask, session: &Session, who: &Identity, state: &str) -> Reply {
     let (token, _) = session.request_token();
     let content = format!(
         "<h2>Account access</h2><p>A client asks for access to the account {}.</p>\
@@ -162,12 +168,17 @@ fn grant(session: &Session, who: &Identity, state: &str) -> Reply {
         escape(state)
     );
     let title = "Connect to your account";
-    let page =
-        Page { layout: Layout::Guest, app: "core", title, navigation: String::new(), content };
+    let language = Language::of(ask);
+    let navigation = String::new();
+    let page = Page { layout: Layout::Guest, language, app: "core", title, navigation, content };
     render(StatusCode::OK, &page, session, Some(who))
 }
 
-async fn dashboard(stand: &StandIn, who: &Identity) -> Result<Page<'static>, Fault> {
+async fn dashboard(
+    stand: &StandIn,
+    who: &Identity,
+    language: Language,
+) -> Result<Page<'static>, Fault> {
     let view = View::open(&stand.db.read, &who.uid).await?;
     let mut recent = match view.entry(&stand.db.read, "").await? {
         Some(root) => view.all(&stand.db.read, root).await?,
@@ -193,11 +204,13 @@ async fn dashboard(stand: &StandIn, who: &Identity) -> Result<Page<'static>, Fau
             format!("<li>{} <span class=\"note\">{when}</span></li>", escape(summary))
         })
         .collect();
+    let [hello, recent, upcoming, customize] =
+        ["Hello", "Recent files", "Upcoming events", "Customize"].map(|word| language.say(word));
     let content = format!(
-        "<div id=\"app-dashboard\"><h2>Hello, {}</h2><div class=\"panels\">\
-         <div class=\"panel\" data-id=\"recommendations\"><h3>Recent files</h3><ul>{files}</ul></div>\
-         <div class=\"panel\" data-id=\"calendar\"><h3>Upcoming events</h3><ul>{events}</ul></div>\
-         </div><div class=\"footer\"><button class=\"edit-panels\">Customize</button></div></div>",
+        "<div id=\"app-dashboard\"><h2>{hello}, {}</h2><div class=\"panels\">\
+         <div class=\"panel\" data-id=\"recommendations\"><h3>{recent}</h3><ul>{files}</ul></div>\
+         <div class=\"panel\" data-id=\"calendar\"><h3>{upcoming}</h3><ul>{events}</ul></div>\
+         </div><div class=\"footer\"><button class=\"edit-panels button\">{customize}</button></div></div>",
         escape(&who.display)
     );
     Ok(user_page("dashboard", "Dashboard", String::new(), content))
@@ -209,7 +222,9 @@ fn user_page(
     navigation: String,
     content: String,
 ) -> Page<'static> {
-    Page { layout: Layout::User, app, title, navigation, content }
+    // Whoever renders it sets the language.
+    let language = Language::default();
+    Page { layout: Layout::User, language, app, title, navigation, content }
 }
 
 // === files ===
@@ -245,36 +260,40 @@ async fn files_page(
     }
     let (token, _) = session.request_token();
     let base = format!("/remote.php/dav/files/{}/", encode_path(&join(&who.uid, dir)));
+    let language = Language::of(ask);
+    let [add, upload, folder_word, kind, modified] =
+        ["New", "Upload files", "New folder", "Type", "Modified"].map(|word| language.say(word));
+    let [name, size, owner] = ["Name", "Size", "Owner"].map(|word| language.say(word));
     let new = if folder.rights & right::CREATE == 0 {
         String::new()
     } else {
         format!(
-            "<div data-cy-upload-picker data-upload-base=\"{base}\"><button class=\"button-vue primary\" data-cy-upload-picker-add aria-expanded=\"false\" aria-haspopup=\"menu\">New</button>\
+            "<div data-cy-upload-picker data-upload-base=\"{base}\"><button class=\"button-vue primary\" data-cy-upload-picker-add aria-expanded=\"false\" aria-haspopup=\"menu\">{add}</button>\
              <template id=\"new-menu-template\"><ul role=\"menu\">\
-             <li><button role=\"menuitem\" data-cy-upload-picker-menu-entry=\"upload-file\">Upload files</button></li>\
-             <li><button role=\"menuitem\" data-cy-upload-picker-menu-entry=\"newFolder\">New folder</button></li></ul></template>\
+             <li><button role=\"menuitem\" data-cy-upload-picker-menu-entry=\"upload-file\">{upload}</button></li>\
+             <li><button role=\"menuitem\" data-cy-upload-picker-menu-entry=\"newFolder\">{folder_word}</button></li></ul></template>\
              <input id=\"upload-input\" type=\"file\" multiple hidden></div>\
              <form id=\"new-folder\" method=\"post\" action=\"/apps/files/folder\" hidden>\
              <input type=\"hidden\" name=\"requesttoken\" value=\"{token}\"><input type=\"hidden\" name=\"dir\" value=\"{}\">\
-             <label>New folder <input type=\"text\" name=\"name\" required></label> <input type=\"submit\" value=\"Create\"></form>",
+             <label>{folder_word} <input type=\"text\" name=\"name\" required></label> <input type=\"submit\" value=\"Create\"></form>",
             escape(dir)
         )
     };
     let content = format!(
         "<div class=\"files-list\" data-cy-files-list><div class=\"toolbar\">\
          <nav class=\"breadcrumb\" data-cy-files-content-breadcrumbs>{}</nav>{new}</div>\
-         <div class=\"files-list__filters\" data-cy-files-filters><button>Type</button> <button>Modified</button></div>\
-         <table class=\"files-list__table\"><thead><tr><th>Name</th><th>Size</th><th class=\"optional\">Modified</th><th class=\"optional\">Owner</th><th></th></tr></thead>\
+         <div class=\"files-list__filters\" data-cy-files-filters><button>{kind}</button> <button>{modified}</button></div>\
+         <table class=\"files-list__table\"><thead><tr><th>{name}</th><th>{size}</th><th class=\"optional\">{modified}</th><th class=\"optional\">{owner}</th><th></th></tr></thead>\
          <tbody>{rows}</tbody></table></div>",
-        breadcrumbs(dir)
+        breadcrumbs(dir, language)
     );
     let used = super::files::quota::used(stand, &who.uid).await?;
     let used = readable(i64::try_from(used).unwrap_or(i64::MAX));
-    let navigation = files_navigation(&used);
+    let navigation = files_navigation(&used, language);
     Ok(user_page("files", "Files", navigation, content))
 }
 
-fn files_navigation(used: &str) -> String {
+fn files_navigation(used: &str, language: Language) -> String {
     let views = [
         ("files", "All files"),
         ("personal", "Personal files"),
@@ -284,17 +303,19 @@ fn files_navigation(used: &str) -> String {
         ("tags", "Tags"),
         ("trashbin", "Deleted files"),
     ];
-    let item = |(id, name): &(&str, &str)| {
+    let item = |(id, name): &(&str, &'static str)| {
+        let name = language.say(name);
         let active = if *id == "files" { " class=\"active\"" } else { "" };
         format!(
             "<li{active} data-cy-files-navigation-item=\"{id}\"><a href=\"/apps/files/{id}\">{name}</a></li>"
         )
     };
     let list: String = views.iter().map(item).collect();
+    let [used_word, settings] = ["used", "Files settings"].map(|word| language.say(word));
     format!(
         "<ul data-cy-files-navigation>{list}</ul><ul class=\"app-navigation-entry__settings\">\
-         <li data-cy-files-navigation-settings-quota><span>{used} used</span></li>\
-         <li data-cy-files-navigation-settings-button><button>Files settings</button></li></ul>"
+         <li data-cy-files-navigation-settings-quota><span>{used} {used_word}</span></li>\
+         <li data-cy-files-navigation-settings-button><button>{settings}</button></li></ul>"
     )
 }
 
@@ -306,7 +327,7 @@ fn push_row(rows: &mut String, who: &Identity, entry: &Entry) {
         rows,
         "<tr data-cy-files-list-row data-cy-files-list-row-fileid=\"{}\" data-cy-files-list-row-name=\"{name}\">\
          <td><span class=\"{icon}\"></span><a href=\"{}\">{name}</a></td><td>{}</td><td class=\"optional\">{}</td><td class=\"optional\">{owner}</td>\
-         <td data-cy-files-list-row-actions><button aria-label=\"Actions\" aria-haspopup=\"menu\" aria-expanded=\"false\">⋯</button></td></tr>",
+         <td data-cy-files-list-row-actions><span data-cy-files-list-row-action=\"sharing-status\"><button aria-label=\"Show sharing options\">⤴</button></span><button aria-label=\"Actions\" aria-haspopup=\"menu\" aria-expanded=\"false\">⋯</button></td></tr>",
         entry.node.id,
         link(who, entry),
         readable(entry.node.size),
@@ -314,8 +335,8 @@ fn push_row(rows: &mut String, who: &Identity, entry: &Entry) {
     );
 }
 
-fn breadcrumbs(dir: &str) -> String {
-    let mut out = String::from("<a href=\"/apps/files/\">All files</a>");
+fn breadcrumbs(dir: &str, language: Language) -> String {
+    let mut out = format!("<a href=\"/apps/files/\">{}</a>", language.say("All files"));
     let mut so_far = String::new();
     for part in dir.split('/').filter(|part| !part.is_empty()) {
         let _ = write!(so_far, "/{part}");
@@ -425,6 +446,7 @@ async fn settings(stand: &StandIn, who: &Identity) -> Result<Page<'static>, Faul
     let used = readable(i64::try_from(used).unwrap_or(i64::MAX));
     let mut boxes = String::new();
     for (id, title, value) in [
+        ("avatar", "Profile picture", who.display.chars().take(1).collect()),
         ("displayname", "Full name", who.display.clone()),
         ("email", "Email", mail.unwrap_or_default()),
         ("details", "Groups", groups.join(", ")),
@@ -458,13 +480,20 @@ async fn users(stand: &StandIn) -> Result<Page<'static>, Fault> {
             .fetch_all(&stand.db.read)
             .await?;
     let row = |(uid, name): &(String, String)| {
-        format!("<tr><td>{}</td><td>{}</td></tr>", escape(uid), escape(name))
+        format!(
+            "<tr data-cy-user-row=\"{0}\"><td>{0}</td><td>{1}</td>\
+             <td data-cy-user-list-cell-actions><button data-cy-user-list-action-edit aria-label=\"Edit\">✎</button></td></tr>",
+            escape(uid),
+            escape(name)
+        )
     };
     let rows: String = all.iter().map(row).collect();
     let content = format!(
-        "<h2>Accounts</h2><table><thead><tr><th>Account name</th><th>Display name</th></tr></thead><tbody>{rows}</tbody></table>"
+        "<h2>Accounts</h2><table data-cy-user-list><thead><tr><th>Account name</th><th>Display name</th><th></th></tr></thead><tbody>{rows}</tbody></table>"
     );
-    let navigation = "<ul><li><a href=\"/settings/user\">Personal info</a></li><li class=\"active\"><a href=\"/settings/users\">Accounts</a></li></ul>";
+    let navigation = "<button id=\"new-user-button\" class=\"button\">New account</button>\
+        <ul><li><a href=\"/settings/user\">Personal info</a></li><li class=\"active\"><a href=\"/settings/users\">Accounts</a></li></ul>\
+        <div class=\"app-navigation-caption\">Groups</div><ul data-cy-users-settings-navigation-groups><li><a href=\"/settings/users\">admin</a></li></ul>";
     let mut page = user_page("settings", "Accounts", navigation.to_owned(), content);
     page.layout = Layout::Settings;
     Ok(page)

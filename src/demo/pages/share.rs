@@ -15,6 +15,7 @@ use crate::demo::files::change::{file_name, on_disk};
 use crate::demo::files::tree::{self, Node};
 use crate::demo::http::{Ask, Fault, Reply, add, multistatus, redirect, set};
 use crate::demo::identity::{Session, password_matches};
+use crate::demo::language::Language;
 use crate::demo::ocs::link;
 use crate::demo::xml::{DAV, Multistatus, OC, Wanted, encode_path, escape, name};
 use crate::demo::{StandIn, mint};
@@ -28,7 +29,7 @@ pub(super) async fn page(
 ) -> Result<Reply, Fault> {
     let (token, action) = rest.split_once('/').unwrap_or((rest, ""));
     let Some((share, root)) = link(stand, token).await? else {
-        return Ok(super::not_found(session, None));
+        return Ok(super::not_found(ask, session, None));
     };
     if let Some(hash) = &share.password {
         let known = ask.cookie(COOKIE) == Some(proof(stand, token, hash).as_str());
@@ -51,7 +52,7 @@ pub(super) async fn page(
     match (action, node) {
         ("", Some(node)) => Ok(show(stand, session, token, &root, &node).await?),
         ("download", Some(node)) if !node.is_folder() => send(stand, ask, &node).await,
-        _ => Ok(super::not_found(session, None)),
+        _ => Ok(super::not_found(ask, session, None)),
     }
 }
 
@@ -73,6 +74,7 @@ fn ask_password(session: &Session, warning: &str) -> Reply {
     );
     let page = Page {
         layout: Layout::Guest,
+        language: Language::default(),
         app: "core",
         title: "Password",
         navigation: String::new(),
@@ -206,6 +208,7 @@ async fn show(
     );
     let page = Page {
         layout: Layout::Public,
+        language: Language::default(),
         app: "files",
         title: file_name(&root.path),
         navigation: String::new(),

@@ -40,7 +40,7 @@ export function help(host: Host, words: Words, items: Item[], source: string, ac
         'div',
         { class: 'end' },
         button({ text: words.text('help.reset'), kind: 'text', act: () => (acts.reset(), (items = items.map((item) => ({ ...item, status: 'new' }))), draw(), host.say(words.text('help.resetdone')), heading.focus()) }),
-        el('a', { href: source, target: '_blank', rel: 'noopener noreferrer' }, words.text('help.source')),
+        source && el('a', { href: source, target: '_blank', rel: 'noopener noreferrer' }, words.text('help.source')),
       ),
     )
   }

@@ -1,0 +1,122 @@
+//! What happened to tours: counters without anybody in them, and targets that pages did not have.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Api;
+use crate::admin::caller::{Caller, Door, Scope};
+use crate::admin::given::At;
+use crate::admin::problem::Problem;
+use crate::tours::events::{Cell, Ledger, MissingTarget};
+
+/// What happened to the tours of a site, since the process began.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Counted {
+    /// Cells that count fewer than this are left out, so that nobody is found in them.
+    shown_from: u64,
+    counts: Vec<Count>,
+}
+
+/// How often one thing happened.
+#[derive(Debug, Serialize, ToSchema)]
+struct Count {
+    /// The site; for one of many instances, the instance's label in front: `blue.farm`.
+    site: String,
+    /// The tour.
+    tour: String,
+    /// Its revision.
+    rev: u32,
+    /// The step; empty for the tour as a whole.
+    step: String,
+    /// `offered`, `started`, `shown`, `next`, `back`, `later`, `paused`, `dismissed`, `missing`,
+    /// `error` or `done`.
+    what: &'static str,
+    /// Major version of Nextcloud; 0 if unknown.
+    nextcloud: u32,
+    /// Language of the page; empty for one in which there are no tours.
+    language: String,
+    /// `phone` or `desktop`.
+    device: &'static str,
+    count: u64,
+}
+
+/// Targets that pages did not have, the most widespread first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Missing {
+    targets: Vec<Target>,
+}
+
+/// A target that was not found as it should be, over all sites.
+#[derive(Debug, Serialize, ToSchema)]
+struct Target {
+    /// Its name: `files.new`.
+    target: String,
+    /// Version of Nextcloud; empty if unknown.
+    nextcloud: String,
+    /// App and its version, as far as known.
+    app: String,
+    /// Sites that reported it.
+    sites: usize,
+    /// Reports (a sample) in which nothing was found.
+    absent: u64,
+    /// Reports (a sample) in which a later candidate was found, by its index.
+    fallbacks: BTreeMap<u32, u64>,
+    /// A page on which it happened, with names and ids as `*`.
+    route: String,
+}
+
+/// What happened to the tours of a site.
+#[utoipa::path(get, path = "/sites/{site}/tours", tag = "tours", params(("site" = String, Path)),
+    responses((status = 200, body = Counted), (status = "default", body = Problem)))]
+pub(super) async fn of_site(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    At(site): At<String>,
+) -> Result<Json<Counted>, Problem> {
+    caller.needs(Scope::Read, Some(&site))?;
+    api.cloud(&caller, &site)?;
+    // An admin of one of many instances sees nothing of the others.
+    let is_host = matches!(caller.door, Door::Host);
+    let is_meant = |cell: &Cell| {
+        cell.site == site || is_host && cell.instance_of().is_some_and(|of| of == site)
+    };
+    let cells = api.ledger().map(|ledger| ledger.cells(is_meant)).unwrap_or_default();
+    let counts = cells.into_iter().map(Count::from).collect();
+    Ok(Json(Counted { shown_from: crate::tours::events::SHOWN_FROM, counts }))
+}
+
+/// Targets that were missing, over all sites.
+#[utoipa::path(get, path = "/tours/missing", tag = "tours",
+    responses((status = 200, body = Missing), (status = "default", body = Problem)))]
+pub(super) async fn missing(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+) -> Result<Json<Missing>, Problem> {
+    caller.needs(Scope::Read, None)?;
+    if !caller.sees("") {
+        let detail = "This is about all sites, and these credentials are for some only.";
+        return Err(Problem::forbidden("limited", detail));
+    }
+    let targets = api.ledger().map(Ledger::missing).unwrap_or_default();
+    Ok(Json(Missing { targets: targets.into_iter().map(Target::from).collect() }))
+}
+
+impl From<(Cell, u64)> for Count {
+    fn from((cell, count): (Cell, u64)) -> Self {
+        let what = cell.what.as_str();
+        let Cell { site, tour, rev, step, nc, lang, device, .. } = cell;
+        Self { site, tour, rev, step, what, nextcloud: nc, language: lang, device, count }
+    }
+}
+
+impl From<MissingTarget> for Target {
+    fn from(missing: MissingTarget) -> Self {
+        let MissingTarget { target, nc, app, sites, absent, fallbacks, route } = missing;
+        Self { target, nextcloud: nc, app, sites, absent, fallbacks, route }
+    }
+}
