@@ -326,7 +326,7 @@ proptest! {
 #[tokio::test]
 async fn recorded_pages_of_signed_in_people_and_no_others() {
     let folder = std::env::var_os("PASSEUR_RECORDINGS").map_or_else(
-        || "/work/shared/recordings/nextcloud-34/http".into(),
+        || concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/recordings/nextcloud-34/http").into(),
         std::path::PathBuf::from,
     );
     let Ok(entries) = std::fs::read_dir(&folder) else {
