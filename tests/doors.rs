@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use futures_util::TryStreamExt;
 use http::{Method, Request};
 use http_body_util::BodyExt;
 use passeur::body::Body;
@@ -15,6 +16,7 @@ use passeur::config::checked::{
     Admin, Config, Endpoint, SecretSource, Site, Target, TargetAddress, UpstreamGroup,
 };
 use passeur::demo::{ExternalApp, Options, StandIn};
+use passeur::store::{Filter, Keys, Location, Store};
 use passeur::upstream::Group;
 use serde_json::{Value, json};
 
@@ -23,7 +25,7 @@ const TOKEN: &str = "the-operator";
 struct Stage {
     server: Server,
     stand_in: Arc<StandIn>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn target(address: SocketAddr) -> Target {
@@ -55,7 +57,7 @@ impl Stage {
         config.admin = Admin { listen: Some(Endpoint::Tcp(any)), token: None };
         let extras = Extras { admin_token: Some(TOKEN.into()), ..Extras::default() };
         let server = Server::start_with(config, extras).await.expect("a server");
-        Self { server, stand_in, _folder: folder }
+        Self { server, stand_in, folder }
     }
 
     async fn ask(
@@ -209,4 +211,176 @@ async fn a_file_with_wrong_lines_starts_nothing() {
     assert_eq!((errors.len(), &errors[0]["line"]), (999, &json!(3)));
     let (_, list) = stage.host(Method::GET, "/api/v1/sites/demo/transfers", "").await;
     assert_eq!(list["transfers"], json!([]));
+}
+
+const SITES: &str = "/api/v1/sites";
+
+impl Stage {
+    /// At the host's door, with a condition.
+    async fn host_if(&self, method: Method, path: &str, tag: &str, body: &Value) -> (u16, Value) {
+        let at = self.server.admin().expect("an address");
+        let bearer = format!("Bearer {TOKEN}");
+        let fields = [("authorization", bearer.as_str()), ("if-match", tag)];
+        self.ask(at, method, path, &fields, &body.to_string()).await
+    }
+
+    /// The audit log, as it is kept.
+    async fn audit(&self) -> String {
+        let location = Location::Sqlite(self.folder.path().join("store/passeur.db"));
+        let keys = Keys::at(&self.folder.path().join("store/passeur.key")).expect("keys");
+        let store = Store::open(&location, keys).await.expect("a store");
+        let entries: Vec<_> =
+            store.audit_entries(Filter::default()).try_collect().await.expect("entries");
+        format!("{entries:?}")
+    }
+
+    /// Whether a host is served.
+    async fn serves(&self, host: &str) -> bool {
+        let table = self.server.shared().table.load();
+        table.find(host).is_some()
+    }
+
+    fn settings(&self, hosts: &[&str]) -> Value {
+        let upstream = self.server.shared().table.load();
+        let upstream = upstream.sites()[0].config.upstream.targets[0].to_string();
+        json!({ "hosts": hosts, "redirect_to_https": false, "upstream": { "targets": [upstream] } })
+    }
+}
+
+fn with_host(site: &mut Site) {
+    site.hosts = vec![passeur::config::checked::HostPattern::Exact("demo.example".to_owned())];
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sites_are_set_changed_and_removed() {
+    let stage = Stage::start(with_host).await;
+    let mut settings = stage.settings(&["new.example"]);
+    let one = format!("{SITES}/new");
+    let (status, made) = stage.host(Method::PUT, &one, &settings.to_string()).await;
+    assert_eq!(status, 201, "{made}");
+    assert!(stage.serves("new.example").await, "as soon as it is answered");
+    let at = stage.server.http().expect("an address");
+    let (status, _) = stage.ask(at, Method::GET, "/status.php", &[], "").await;
+    assert_eq!(status, 421, "of the host that is asked for here");
+
+    let (status, problem) = stage.host(Method::PUT, &one, &settings.to_string()).await;
+    assert_eq!((status, code(&problem)), (428, "no_precondition"));
+    let (_, all) = stage.host(Method::GET, SITES, "").await;
+    let sites = all["sites"].as_array().expect("a list");
+    assert_eq!((sites.len(), &sites[0]["source"]), (2, &json!("file")));
+    let tag = sites[1]["etag"].as_str().expect("a tag").to_owned();
+
+    settings["hosts"] = json!(["other.example"]);
+    settings["access"] = json!({ "appapi": { "secret": { "value": "very-secret" } } });
+    let (status, changed) = stage.host_if(Method::PUT, &one, &tag, &settings).await;
+    assert_eq!(status, 200, "{changed}");
+    assert!(!changed.to_string().contains("very-secret"));
+    assert!(stage.serves("other.example").await && !stage.serves("new.example").await);
+    let (status, problem) = stage.host_if(Method::PUT, &one, &tag, &settings).await;
+    assert_eq!((status, code(&problem)), (412, "other_state"), "somebody was quicker");
+
+    // What was read can be sent back: the secret stays what it was.
+    let (_, whole) = stage.host(Method::GET, &one, "").await;
+    let (status, again) = stage.host_if(Method::PUT, &one, "*", &whole["settings"]).await;
+    assert_eq!(status, 200, "{again}");
+    let secret = stage.server.shared().table.load();
+    let secret = secret.named("new").expect("a site").config.access.app_secret.clone();
+    let secret = secret.expect("a secret").read().expect("a secret");
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&secret), "very-secret");
+
+    let (status, problem) = stage.host_if(Method::DELETE, &one, "\"r1\"", &json!({})).await;
+    assert_eq!((status, code(&problem)), (412, "other_state"));
+    let (status, _) = stage.host_if(Method::DELETE, &one, "*", &json!({})).await;
+    assert_eq!(status, 204);
+    assert!(!stage.serves("other.example").await && stage.serves("demo.example").await);
+    let actions = stage.audit().await;
+    assert!(actions.contains("site.set") && actions.contains("site.remove"), "{actions}");
+    assert!(!actions.contains("very-secret"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_is_wrong_is_told_so_key_by_key() {
+    let stage = Stage::start(with_host).await;
+    let good = stage.settings(&["new.example"]);
+    let change = |change: &dyn Fn(&mut Value)| {
+        let mut settings = good.clone();
+        change(&mut settings);
+        settings.to_string()
+    };
+    let one = format!("{SITES}/new");
+    for (settings, status, kind, key) in [
+        (change(&|s| s["hosts"] = json!(["A b"])), 422, "bad_site", "hosts[0]"),
+        (change(&|s| s["upstream"]["targts"] = json!([])), 422, "bad_site", "upstream.targts"),
+        (change(&|s| s["upstream"]["connect"] = json!("1x")), 422, "bad_site", "upstream.connect"),
+        (change(&|s| s["name"] = json!("else")), 422, "bad_site", "name"),
+        (change(&|s| s["hosts"] = json!(["demo.example"])), 409, "clash", "hosts[0]"),
+        (
+            change(&|s| s["access"] = json!({"database": {"dsn": {"file": "/etc/shadow"}}})),
+            422,
+            "bad_site",
+            "access.database.dsn",
+        ),
+        (
+            change(&|s| s["access"] = json!({"database": {"dsn": {"env": "PASSEUR_ADMIN"}}})),
+            422,
+            "bad_site",
+            "access.database.dsn",
+        ),
+    ] {
+        let (got, problem) = stage.host(Method::PUT, &one, &settings).await;
+        assert_eq!((got, code(&problem)), (status, kind), "{problem}");
+        assert_eq!(problem["errors"][0]["key"], key, "{problem}");
+    }
+    for settings in ["[]", "{\"hosts\": null}", "3"] {
+        let (got, problem) = stage.host(Method::PUT, &one, settings).await;
+        assert_eq!((got, code(&problem)), (400, "bad_site"), "{problem}");
+    }
+    let bad_name = format!("{SITES}/A%20b");
+    let (status, problem) = stage.host(Method::PUT, &bad_name, &good.to_string()).await;
+    assert_eq!((status, code(&problem)), (422, "bad_site"));
+    for method in [Method::PUT, Method::DELETE] {
+        let of_file = format!("{SITES}/demo");
+        let (status, problem) = stage.host_if(method, &of_file, "*", &good).await;
+        assert_eq!((status, code(&problem)), (409, "site_of_file"));
+    }
+    let (_, all) = stage.host(Method::GET, SITES, "").await;
+    assert_eq!(all["sites"].as_array().map(Vec::len), Some(1), "nothing was set");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_one_site_sets_no_other() {
+    let stage = Stage::start(with_host).await;
+    let body = json!({ "name": "shop", "scopes": ["sites", "site:new"] }).to_string();
+    let (status, token) = stage.host(Method::POST, "/api/v1/tokens", &body).await;
+    assert_eq!(status, 201, "{token}");
+    let bearer = format!("Bearer {}", token["secret"].as_str().expect("a secret"));
+    let at = stage.server.admin().expect("an address");
+    let settings = stage.settings(&["new.example"]).to_string();
+    for (name, expected) in [("new", 201), ("other", 404)] {
+        let path = format!("{SITES}/{name}");
+        let fields = [("authorization", bearer.as_str())];
+        let (status, answer) = stage.ask(at, Method::PUT, &path, &fields, &settings).await;
+        assert_eq!(status, expected, "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_replica_hears_of_it_and_a_restart_keeps_it() {
+    let stage = Stage::start(with_host).await;
+    let mut config = Config::default();
+    config.listen.http = vec![Endpoint::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))];
+    config.listen.workers = 1;
+    config.store.folder = Some(stage.folder.path().join("store"));
+    let other = Server::start(config.clone()).await.expect("a second server");
+    let settings = stage.settings(&["new.example"]).to_string();
+    let (status, _) = stage.host(Method::PUT, &format!("{SITES}/new"), &settings).await;
+    assert_eq!(status, 201);
+    let known = async || {
+        while other.shared().table.load().find("new.example").is_none() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), known()).await.expect("in time");
+    let third = Server::start(config).await.expect("a third server");
+    assert!(third.shared().table.load().find("new.example").is_some(), "from the first moment");
 }

@@ -32,6 +32,8 @@ pub enum Scope {
     Tokens,
     /// Read the metrics.
     Metrics,
+    /// Set and remove sites.
+    Sites,
 }
 
 /// Who asks.
@@ -68,8 +70,15 @@ pub struct Person {
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Scope; 6] =
-        [Scope::Read, Scope::Transfer, Scope::Approve, Scope::Audit, Scope::Tokens, Scope::Metrics];
+    pub const ALL: [Scope; 7] = [
+        Scope::Read,
+        Scope::Transfer,
+        Scope::Approve,
+        Scope::Audit,
+        Scope::Tokens,
+        Scope::Metrics,
+        Scope::Sites,
+    ];
 
     fn word(self) -> &'static str {
         match self {
@@ -79,6 +88,7 @@ impl Scope {
             Scope::Audit => "audit",
             Scope::Tokens => "tokens",
             Scope::Metrics => "metrics",
+            Scope::Sites => "sites",
         }
     }
 }
@@ -91,7 +101,7 @@ impl fmt::Display for Scope {
 
 /// There is no such scope.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no scope `{}`: it is one of read, transfer, approve, audit, tokens, metrics, or site:NAME", .0.escape_debug())]
+#[error("there is no scope `{}`: it is one of read, transfer, approve, audit, tokens, metrics, sites, or site:NAME", .0.escape_debug())]
 pub struct UnknownScope(String);
 
 impl FromStr for Scope {

@@ -19,6 +19,7 @@ mod host;
 mod metrics;
 mod page;
 pub mod problem;
+pub mod sites;
 pub mod space;
 pub mod work;
 

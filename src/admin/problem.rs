@@ -32,7 +32,8 @@ pub struct Problem {
     /// The request's name in Passeur's logs.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub request_id: String,
-    /// Everything that is wrong, where several things can be: one entry for each line of a CSV.
+    /// Everything that is wrong, where several things can be: one entry for each line of
+    /// a CSV, or for each setting of a site.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Wrong>,
     /// What blocks a plan.
@@ -46,12 +47,23 @@ pub struct Problem {
 /// One thing of several that are wrong.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Wrong {
-    /// The line it stands in, from 1.
-    pub line: u64,
+    /// The line it stands in, from 1, where there are lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// The key of the setting, where there are keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// What it is, for programs.
     pub code: String,
     /// What is wrong, and the way out.
     pub detail: String,
+}
+
+impl Wrong {
+    /// Something in a line.
+    pub(super) fn at(line: u64, code: &str, detail: String) -> Self {
+        Self { line: Some(line), key: None, code: code.to_owned(), detail }
+    }
 }
 
 impl Problem {

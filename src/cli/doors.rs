@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
+use super::served::{Desk, Served};
 use crate::admin::space::Door;
 use crate::admin::work::Clouds;
 use crate::admin::{Api, ending};
@@ -27,6 +30,8 @@ use crate::upstream::causes;
 /// The file of the store, and that of its keys, in the store's folder.
 const DATABASE: &str = "passeur.db";
 const KEYS: &str = "passeur.key";
+/// How often sites are looked for that another replica set.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +156,7 @@ impl Clouds for SitesOf {
 /// Hand-overs of a running proxy.
 pub struct Handover {
     store: Store,
+    served: Arc<Served>,
     sites: Arc<SitesOf>,
     transfers: Arc<Transfers>,
     api: Arc<Api>,
@@ -164,6 +170,7 @@ impl Handover {
     pub async fn open(
         config: &Config,
         shared: &Arc<Shared>,
+        served: &Arc<Served>,
         tours: Option<Arc<Tours>>,
     ) -> Result<Option<Self>, OpenError> {
         let Some(store) = open_store(&config.store).await? else { return Ok(None) };
@@ -176,8 +183,11 @@ impl Handover {
         let known: Arc<dyn Sites> = sites.clone();
         let transfers = Transfers::new(store.clone(), known, Options::default());
         let clouds: Arc<dyn Clouds> = sites.clone();
-        let api = Arc::new(Api::new(store.clone(), Arc::clone(&transfers), clouds, tours));
-        Ok(Some(Self { store, sites, transfers, api }))
+        let served = Arc::clone(served);
+        served.catch_up(&store).await?;
+        let desk = Arc::new(Desk { served: Arc::clone(&served), store: store.clone() });
+        let api = Api::new(store.clone(), Arc::clone(&transfers), clouds, desk, tours);
+        Ok(Some(Self { store, served, sites, transfers, api: Arc::new(api) }))
     }
 
     /// Lets tours keep progress in the store, and show admins the spaces' door.
@@ -209,7 +219,8 @@ impl Handover {
         let running = tokio::spawn(Arc::clone(&self.transfers).run(std::future::pending()));
         let api = Arc::clone(&self.api);
         let telling = tokio::spawn(async move { ending::follow_all(&api).await });
-        vec![running, telling]
+        let following = tokio::spawn(follow(Arc::clone(&self.served), self.store.clone()));
+        vec![running, telling, following]
     }
 
     /// Takes over what a reload brings.
@@ -220,6 +231,25 @@ impl Handover {
     /// Closes the store. What was at work goes on with the next start.
     pub async fn close(self) {
         self.store.close().await;
+    }
+}
+
+/// Serves what other replicas set, for ever.
+async fn follow(served: Arc<Served>, store: Store) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut was_away = false;
+    loop {
+        ticks.tick().await;
+        let looked = served.catch_up(&store).await;
+        match &looked {
+            Err(error) if !was_away => {
+                tracing::warn!(error = causes(error), "the store is away; sites stay as they are");
+            }
+            Ok(()) if was_away => tracing::info!("the store is back"),
+            _ => {}
+        }
+        was_away = looked.is_err();
     }
 }
 

@@ -8,6 +8,7 @@ pub mod exit;
 mod proxy;
 mod running;
 mod serve;
+mod served;
 mod server;
 mod sites;
 mod token;

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use tokio::task::JoinHandle;
 
 use super::doors::{Handover, OpenError};
+use super::served::{Served, TakeError, log_broken};
 use crate::admin::{self, Operator};
 use crate::config::checked::{AccessLog, Config, Endpoint, Listen};
 use crate::config::{Reloads, SecretError};
@@ -26,7 +27,7 @@ use crate::observe::access;
 use crate::site::{Found, Table, TableError};
 use crate::tls::{CertificateError, Certificates, ServerTls};
 use crate::tours::inject::Inject;
-use crate::tours::{self, Broken, Source, Tours};
+use crate::tours::{self, Tours};
 use crate::upstream::causes;
 
 /// How often connections are looked for that have been idle for too long.
@@ -37,7 +38,7 @@ pub struct Server {
     config: std::sync::Mutex<Config>,
     shared: Arc<Shared>,
     operator: Arc<Operator>,
-    tours: Option<Arc<Tours>>,
+    served: Arc<Served>,
     certificates: Option<Certificates>,
     listen: listen::Server<Gateway<Stack>>,
     workers: Arc<Workers>,
@@ -46,7 +47,6 @@ pub struct Server {
     tasks: Vec<JoinHandle<()>>,
     acceptor: std::sync::Mutex<Acceptor>,
     admin: Option<Address>,
-    appapi: appapi::Known,
 }
 
 /// What a configuration file does not say.
@@ -102,6 +102,9 @@ pub enum StartError {
     /// A site cannot be made.
     #[error(transparent)]
     Sites(#[from] TableError),
+    /// The sites cannot be served as they are now.
+    #[error(transparent)]
+    Take(#[from] TakeError),
     /// A secret cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -167,7 +170,13 @@ impl Server {
             log_broken(&tours.apply(&config));
         }
         let inject = shown.clone().map(Inject::new).unwrap_or_default();
-        let handover = Handover::open(&config, &shared, shown.clone()).await?;
+        let appapi = appapi::Known::default();
+        if !external_app.is_empty() {
+            appapi.store(Arc::new(appapi::Secrets::of(&config)));
+        }
+        let served = Served::new(Arc::clone(&shared), shown.clone(), Arc::clone(&appapi), &config);
+        let served = Arc::new(served);
+        let handover = Handover::open(&config, &shared, &served, shown.clone()).await?;
         if let (Some(handover), Some(tours)) = (&handover, &shown) {
             handover.keep_tours(tours).await.map_err(OpenError::from)?;
         }
@@ -203,10 +212,6 @@ impl Server {
                 }
             }));
         }
-        let appapi = appapi::Known::default();
-        if !external_app.is_empty() {
-            appapi.store(Arc::new(appapi::Secrets::of(&config)));
-        }
         for listener in external_app {
             let serving = serve_router(listener.into_bare(), appapi::router(Arc::clone(&appapi)));
             tasks.push(tokio::spawn(async move {
@@ -224,7 +229,7 @@ impl Server {
             config: std::sync::Mutex::new(config),
             shared,
             operator,
-            tours: shown,
+            served,
             certificates,
             listen,
             workers,
@@ -233,7 +238,6 @@ impl Server {
             tasks,
             acceptor: std::sync::Mutex::new(acceptor),
             admin: admin_address,
-            appapi,
         };
         server.probe();
         Ok(server)
@@ -246,7 +250,7 @@ impl Server {
     /// If a site or the access log cannot be made, or a new address be listened on; everything goes
     /// on as before.
     pub fn apply(&self, config: Config) -> Result<(), StartError> {
-        let table = Table::new(&config.sites, &self.shared.table.load())?;
+        let taking = self.served.begin(&config)?;
         let mut present = self.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut acceptor = self.acceptor();
         let added = self.bind_added(&config.listen, &acceptor)?;
@@ -278,19 +282,11 @@ impl Server {
             settings(&config, acceptor.addresses(true).find_map(tcp), self.certificates.as_ref());
         self.shared.settings.store(Arc::new(settings));
         self.listen.reload(&config);
-        if let Some(tours) = &self.tours {
-            log_broken(&tours.apply(&config));
-        }
-        if config.appapi.listen.is_some() {
-            self.appapi.store(Arc::new(appapi::Secrets::of(&config)));
-        }
-        self.shared.table.store(Arc::new(table));
+        taking.commit();
         if let Some(handover) = &self.handover {
             handover.apply(&config);
         }
         *present = config;
-        drop((present, acceptor));
-        self.probe();
         Ok(())
     }
 
@@ -394,14 +390,6 @@ impl Server {
         for site in self.shared.table.load().sites() {
             site.probe();
         }
-    }
-}
-
-/// A catalogue that cannot be used is no reason not to carry.
-fn log_broken(broken: &[(Source, Broken)]) {
-    for (source, reason) in broken {
-        let folder = source.folder.as_deref().unwrap_or_else(|| "(shipped)".as_ref());
-        tracing::error!(folder = %folder.display(), error = causes(reason), "tours not taken over");
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use super::kept::{Ground, KeptSecret};
 pub use super::tours::{AllTours, Progress, Tours, Wizard};
 use crate::pace::Patience;
 use crate::tls::Authorities;
@@ -35,6 +36,8 @@ pub struct Config {
     pub appapi: AppApi,
     /// The sites, in the order of their files.
     pub sites: Vec<Arc<Site>>,
+    /// What sites start from that are in no file.
+    pub ground: Ground,
 }
 
 /// Sockets that accept clients, and who may speak for them.
@@ -114,6 +117,8 @@ pub enum SecretSource {
     Env(String),
     /// A file.
     File(PathBuf),
+    /// In Passeur's store, with the site that needs it.
+    Kept(KeptSecret),
 }
 
 /// Times and sizes that hold for every site.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::checked::SecretSource;
 use super::fault::Fault;
 use super::given::{Given, List, Secret};
+use super::kept::KeptSecret;
 use super::problem::{Problem, Source};
 use super::secret::PREFIX;
 use super::values::{Count, Size, show_duration, show_size};
@@ -186,15 +187,21 @@ impl<'a> Checker<'a> {
             return None;
         };
         let (value, _) = self.value(Some(value))?;
-        let is_plain = !value.contains(['/', '=']) && value != "..";
-        let source = match key.as_str() {
-            "file" => SecretSource::File(self.world.resolve(Path::new(&value))),
-            "env" if value.starts_with(PREFIX) && is_plain => SecretSource::Env(value),
-            "credential" if is_plain => SecretSource::Credential(value),
-            _ => {
-                self.error(span, Fault::SecretPlace);
+        let source = match (key.as_str(), self.world.kept()) {
+            ("kept", Some(kept)) => kept.get(&value).map(|secret| {
+                SecretSource::Kept(KeptSecret { key: value.clone(), secret: secret.clone() })
+            }),
+            (kind, None) => self.named_secret(kind, &value),
+            (kind, Some(_)) if is_set_apart(kind, &value) => self.named_secret(kind, &value),
+            (_, Some(_)) => {
+                self.error(span, Fault::SecretForeign);
                 return None;
             }
+        };
+        let Some(source) = source else {
+            let kept = key == "kept" && self.world.kept().is_some();
+            self.error(span, if kept { Fault::SecretNotKept } else { Fault::SecretPlace });
+            return None;
         };
         match self.world.check_secret(&source) {
             Err(fault) => self.error(span, fault),
@@ -202,5 +209,27 @@ impl<'a> Checker<'a> {
             Ok(None) => {}
         }
         Some(source)
+    }
+
+    /// The place of a secret on this machine; `None` if it is none.
+    fn named_secret(&self, kind: &str, value: &str) -> Option<SecretSource> {
+        let is_plain = !value.contains(['/', '=']) && value != "..";
+        match kind {
+            "file" => Some(SecretSource::File(self.world.resolve(Path::new(value)))),
+            "env" if value.starts_with(PREFIX) && is_plain => {
+                Some(SecretSource::Env(value.to_owned()))
+            }
+            "credential" if is_plain => Some(SecretSource::Credential(value.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a site that is in no file may name this secret.
+fn is_set_apart(kind: &str, value: &str) -> bool {
+    match kind {
+        "env" => value.starts_with("PASSEUR_SITE_"),
+        "credential" => value.starts_with("site-"),
+        _ => false,
     }
 }

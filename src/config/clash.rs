@@ -5,10 +5,12 @@
 //! did not change is not read again to say where its host stands.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::checked::{Config, Target};
+use super::checked::{Config, Site, Target};
+use super::checker::Checker;
 use super::fault::Fault;
 use super::load::{Known, listeners};
 use super::problem::{Problem, Source};
@@ -104,6 +106,44 @@ pub(super) fn between(
         }
     }
     problems
+}
+
+/// Everything that is wrong between a site that is in no file and others; each of these with what
+/// it is called.
+pub(super) fn with_others<'a>(
+    file: &SiteFile,
+    others: impl Iterator<Item = (&'a Arc<Site>, &'static str)>,
+    config: &Config,
+    checker: &mut Checker<'_>,
+) {
+    let redirects = file.redirect_from_at.iter();
+    let redirects = redirects.map(|(host, at)| (Host::Pattern(host.clone()), at));
+    let hosts: HashMap<Host, &Range<usize>> =
+        file.hosts_at.iter().map(|(host, at)| (host.clone(), at)).chain(redirects).collect();
+    for (other, what) in others {
+        let by = || format!("{what} {}", other.name);
+        if other.name == file.site.name {
+            let fault = Fault::DoubleName { name: other.name.clone(), by: by() };
+            match &file.name_at {
+                Some(span) => checker.error(span.clone(), fault),
+                None => checker.error_of_file(fault),
+            }
+        }
+        let patterns = other.hosts.iter().chain(&other.redirect_from).cloned().map(Host::Pattern);
+        let any = other.hosts.is_empty().then_some(Host::Any);
+        for host in patterns.chain(any) {
+            if let Some(span) = hosts.get(&host) {
+                let fault = Fault::DoubleHost { host: shown(&host), by: by() };
+                checker.error((*span).clone(), fault);
+            }
+        }
+    }
+    for (target, span) in &file.targets_at {
+        if let Some(own) = listeners(config).find(|own| checker.world.is_reached(own, target)) {
+            let fault = Fault::TargetSelf { target: target.to_string(), listener: own.to_string() };
+            checker.error(span.clone(), fault);
+        }
+    }
 }
 
 fn shown(host: &Host) -> String {

@@ -201,6 +201,9 @@ pub enum Fault {
     /// Probes of something that need not be a Nextcloud.
     #[error("is for the site's own upstream: probes ask for `status.php`, which is Nextcloud's")]
     RouteHealth,
+    /// Another name than the site is kept by.
+    #[error("is not the name `{0}` that this site is asked for by")]
+    OtherName(String),
     /// What tables cannot begin with.
     #[error("`{0}` is no beginning of table names")]
     TablePrefix(String),
@@ -216,6 +219,12 @@ pub enum Fault {
     /// No place of a secret.
     #[error("does not say where the secret is")]
     SecretPlace,
+    /// A secret that is not for sites that are in no file.
+    #[error("names a secret that is not set apart for sites of the API")]
+    SecretForeign,
+    /// A secret that should be kept with its site, and is not.
+    #[error("names a secret that is not kept")]
+    SecretNotKept,
     /// No size.
     #[error("`{0}` is no size")]
     Size(String),
@@ -350,6 +359,12 @@ impl Fault {
             Fault::SecretInline | Fault::SecretPlace => {
                 "write { file = \"/PATH\" }, { env = \"PASSEUR_NAME\" } or { credential = \"NAME\" }"
             }
+            Fault::SecretForeign => {
+                "give it as { \"value\": \"…\" }, which is sealed, or name { \"env\": \"PASSEUR_SITE_…\" } \
+                 or { \"credential\": \"site-…\" }"
+            }
+            Fault::SecretNotKept => "give it as { \"value\": \"…\" }, which is sealed",
+            Fault::OtherName(_) => "leave it out",
             Fault::SecretOpen(_) => {
                 "chmod 600, and make it the file of the account Passeur runs as"
             }

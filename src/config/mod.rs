@@ -14,6 +14,7 @@ mod checker;
 mod clash;
 mod fault;
 mod given;
+pub mod kept;
 mod keys;
 mod load;
 mod problem;

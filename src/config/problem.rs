@@ -44,7 +44,7 @@ pub struct Place {
 
 /// Why a configuration cannot be used: everything that is wrong with it, in the order of files
 /// and lines.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Errors {
     problems: Vec<Problem>,
 }

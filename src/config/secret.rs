@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::checked::SecretSource;
 
@@ -62,6 +62,7 @@ impl SecretSource {
                 }
             },
             SecretSource::File(path) => self.read_file(path)?,
+            SecretSource::Kept(kept) => kept.secret.expose_secret().to_owned(),
             SecretSource::Credential(_) => match self.path() {
                 Some(path) => self.read_file(&path)?,
                 None => return Err(SecretError::Unset(self.clone())),
@@ -81,7 +82,7 @@ impl SecretSource {
             SecretSource::Credential(name) => {
                 Some(Path::new(&std::env::var_os("CREDENTIALS_DIRECTORY")?).join(name))
             }
-            SecretSource::Env(_) => None,
+            SecretSource::Env(_) | SecretSource::Kept(_) => None,
         }
     }
 
@@ -103,14 +104,13 @@ impl std::fmt::Display for SecretSource {
             SecretSource::Credential(name) => write!(f, "credential {name}"),
             SecretSource::Env(name) => write!(f, "environment variable {name}"),
             SecretSource::File(path) => write!(f, "{}", path.display()),
+            SecretSource::Kept(kept) => write!(f, "the secret of {}", kept.key),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     #[test]

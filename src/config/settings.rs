@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::checked::{
-    AccessLog, Admin, AllTours, AppApi, Config, Endpoint, Limits, Listen, Log, Peer, Store,
+    AccessLog, Admin, AllTours, AppApi, Config, Endpoint, Ground, Limits, Listen, Log, Peer, Store,
 };
 use super::checker::Checker;
 use super::fault::Fault;
@@ -52,7 +52,7 @@ impl Settings {
             None => (checker.world.resolve(SITES.as_ref()), None),
         };
         let mut endpoints = Vec::new();
-        let config = Config {
+        let mut config = Config {
             listen: listen(raw.listen, &mut endpoints, checker),
             admin: admin(raw.admin, &mut endpoints, checker),
             store: store(raw.store, checker),
@@ -61,9 +61,11 @@ impl Settings {
             tours: AllTours::of(raw.tours, checker),
             appapi: appapi(raw.appapi, &mut endpoints, checker),
             sites: Vec::new(),
+            ground: Ground::default(),
         };
         refuse_doubles(&endpoints, checker);
         let base = Base::of(raw.defaults, checker);
+        config.ground = Ground { base: base.clone(), folder: checker.world.resolve("".as_ref()) };
         Self { config, base, sites, sites_at }
     }
 }

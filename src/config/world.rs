@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::checked::{Endpoint, SecretSource, Target, TargetAddress};
 use super::fault::Fault;
+use super::kept::Secrets;
 use crate::tls::{Authorities, ClientTls};
 
 /// The surroundings of one load.
@@ -22,6 +23,8 @@ pub(super) struct World {
     /// The folder of the main file.
     base: PathBuf,
     blind: bool,
+    /// The secrets that come with the site, where it is in no file.
+    kept: Option<Secrets>,
     authorities: RefCell<HashMap<PathBuf, Result<Authorities, Fault>>>,
     spools: RefCell<HashMap<PathBuf, Option<Fault>>>,
     local: RefCell<HashMap<IpAddr, bool>>,
@@ -33,6 +36,7 @@ impl World {
         Self {
             base: base.to_owned(),
             blind: false,
+            kept: None,
             authorities: RefCell::default(),
             spools: RefCell::default(),
             local: RefCell::default(),
@@ -42,6 +46,16 @@ impl World {
     /// One that never looks.
     pub(super) fn blind() -> Self {
         Self { blind: true, ..Self::around(Path::new("/")) }
+    }
+
+    /// For a site that is in no file, with the secrets that it brings.
+    pub(super) fn keeping(base: &Path, secrets: Secrets) -> Self {
+        Self { kept: Some(secrets), ..Self::around(base) }
+    }
+
+    /// The secrets that come with the site; `None` where it is in a file.
+    pub(super) fn kept(&self) -> Option<&Secrets> {
+        self.kept.as_ref()
     }
 
     pub(super) fn resolve(&self, path: &Path) -> PathBuf {

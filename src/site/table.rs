@@ -4,7 +4,7 @@
 //! everything, if there is one. Finding is one or two hash look-ups, whatever the number of sites.
 //! A new table reuses every site of the old one whose settings did not change.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Lives, Site};
@@ -18,6 +18,8 @@ pub struct Table {
     wildcard: HashMap<String, Entry>,
     any: Option<Arc<Site>>,
     sites: Vec<Arc<Site>>,
+    /// Where in `sites` a name is.
+    names: HashMap<String, usize>,
     /// The live state of sites, also of those that a reload has changed or taken away.
     lives: Arc<Lives>,
 }
@@ -58,20 +60,56 @@ impl Table {
     /// # Errors
     /// If a site cannot be made; `previous` goes on unharmed.
     pub fn new(sites: &[Arc<checked::Site>], previous: &Table) -> Result<Self, Error> {
-        let known: HashMap<&str, &Arc<Site>> =
-            previous.sites.iter().map(|site| (site.config.name.as_str(), site)).collect();
         let mut table = Table { lives: Arc::clone(&previous.lives), ..Table::default() };
+        table.sites.reserve(sites.len());
+        table.exact.reserve(sites.len());
         for config in sites {
-            let site = match known.get(config.name.as_str()) {
-                Some(site) if site.config == *config => Arc::clone(site),
-                _ => Arc::new(
-                    Site::new(Arc::clone(config), &table.lives)
-                        .map_err(|source| Error { site: config.name.clone(), source })?,
-                ),
+            let site = match previous.named(&config.name) {
+                Some(site) if Arc::ptr_eq(&site.config, config) || site.config == *config => {
+                    Arc::clone(site)
+                }
+                _ => table.make(config)?,
             };
             table.add(site);
         }
         Ok(table)
+    }
+
+    /// A table like this one, with `changed` sites new or in the place of their namesakes, and
+    /// without those that are `gone`. Costs a copy of the maps, whatever the number of changes.
+    ///
+    /// # Errors
+    /// If a site cannot be made; this table goes on unharmed.
+    pub fn with(
+        &self,
+        changed: &[Arc<checked::Site>],
+        gone: &HashSet<&str>,
+    ) -> Result<Self, Error> {
+        let out: HashSet<&str> =
+            changed.iter().map(|site| site.name.as_str()).chain(gone.iter().copied()).collect();
+        let stays = |site: &Arc<Site>| !out.contains(site.config.name.as_str());
+        let mut table = Table {
+            exact: self.exact.clone(),
+            wildcard: self.wildcard.clone(),
+            any: self.any.clone().filter(stays),
+            sites: self.sites.iter().filter(|site| stays(site)).cloned().collect(),
+            names: HashMap::new(),
+            lives: Arc::clone(&self.lives),
+        };
+        table.exact.retain(|_, entry| stays(entry.site()));
+        table.wildcard.retain(|_, entry| stays(entry.site()));
+        table.names = table.sites.iter().enumerate().map(place).collect();
+        for config in changed {
+            let site = table.make(config)?;
+            table.add(site);
+        }
+        Ok(table)
+    }
+
+    fn make(&self, config: &Arc<checked::Site>) -> Result<Arc<Site>, Error> {
+        Site::new(Arc::clone(config), &self.lives)
+            .map(Arc::new)
+            .map_err(|source| Error { site: config.name.clone(), source })
     }
 
     /// The site of a host name: lower case, without port or trailing dot.
@@ -91,7 +129,7 @@ impl Table {
     /// The site with this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Arc<Site>> {
-        self.sites.iter().find(|site| site.config.name == name)
+        self.names.get(name).and_then(|place| self.sites.get(*place))
     }
 
     /// The live state of all sites; the next table has the same.
@@ -116,6 +154,7 @@ impl Table {
         for host in &site.config.redirect_from {
             self.insert(host, Entry::Redirect(Arc::clone(&site)));
         }
+        self.names.extend([place((self.sites.len(), &site))]);
         self.sites.push(site);
     }
 
@@ -127,7 +166,17 @@ impl Table {
     }
 }
 
+fn place((index, site): (usize, &Arc<Site>)) -> (String, usize) {
+    (site.config.name.clone(), index)
+}
+
 impl Entry {
+    fn site(&self) -> &Arc<Site> {
+        match self {
+            Entry::Serve(site) | Entry::Redirect(site) => site,
+        }
+    }
+
     fn found(&self, label: Option<&str>) -> Option<Found> {
         match self {
             Entry::Serve(site) => match label {
@@ -210,5 +259,22 @@ mod tests {
         let second = Table::new(&after, &first).expect("a table");
         assert!(Arc::ptr_eq(&first.sites()[0], &second.sites()[0]));
         assert!(!Arc::ptr_eq(&first.sites()[1], &second.sites()[1]));
+    }
+
+    #[test]
+    fn one_site_is_exchanged_for_another() {
+        let before =
+            [site("a", &["a.example"], &["w.example"], "a"), site("b", &["b.example"], &[], "b")];
+        let first = Table::new(&before, &Table::default()).expect("a table");
+        let changed = [site("a", &["c.example"], &[], "a")];
+        let second = first.with(&changed, &HashSet::new()).expect("a table");
+        assert_eq!(serves(&second, "c.example"), pair("a", "http://a:80"));
+        assert_eq!(serves(&second, "a.example"), None);
+        assert_eq!(serves(&second, "w.example"), None);
+        let (old, new) = (first.named("b").expect("a site"), second.named("b").expect("a site"));
+        assert!(Arc::ptr_eq(old, new));
+        let third = second.with(&[], &HashSet::from(["a"])).expect("a table");
+        assert_eq!((third.sites().len(), serves(&third, "c.example")), (1, None));
+        assert!(third.named("a").is_none() && third.named("b").is_some());
     }
 }

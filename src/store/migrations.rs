@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
     step!(1, "base", "0001_base.sql"),
     step!(2, "transfers", "0002_transfers.sql"),
     step!(3, "tours", "0003_tours.sql"),
+    step!(4, "sites", "0004_sites.sql"),
 ];
 
 /// The steps for SQLite.

@@ -14,6 +14,7 @@ mod migrations;
 mod owners;
 mod progress;
 mod seal;
+pub mod sites;
 #[cfg(test)]
 mod tests;
 mod tokens;

@@ -7,6 +7,7 @@ use serde_json::json;
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
+use super::sites::{Changed, Expected};
 use super::*;
 
 /// Runs a test on every engine there is.
@@ -255,6 +256,49 @@ async fn shown_owners_are_kept_until_they_end() {
         assert_eq!(store.owners().await.expect("rules"), [rule("1", None)]);
         store.drop_owner("demo", "1").await.expect("dropped");
         assert!(store.owners().await.expect("rules").is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sites_are_kept_with_their_hosts_and_secrets() {
+    each(|location, keys| async move {
+        let store = open(&location, keys).await;
+        let secrets = sites::Secrets::from([("access.database.dsn".to_owned(), "s3cret".into())]);
+        let keep = |name: &'static str, text: &'static str, hosts: &[&str], expected| {
+            let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+            let (store, secrets) = (store.clone(), secrets.clone());
+            async move {
+                let new = sites::NewSite { name, text, secrets: &secrets, hosts: &hosts };
+                store.keep_site(&new, expected).await.expect("an answer")
+            }
+        };
+        assert_eq!(keep("a", "1", &["a", "www.a"], Expected::Nothing).await, Changed::Done(1));
+        let taken = Changed::HostTaken { host: "www.a".to_owned(), site: "a".to_owned() };
+        assert_eq!(keep("b", "1", &["b", "www.a"], Expected::Nothing).await, taken);
+        assert_eq!(keep("b", "1", &["b"], Expected::Any).await, Changed::Unexpected(None));
+        let again = keep("a", "2", &["a"], Expected::Nothing).await;
+        assert_eq!(again, Changed::Unexpected(Some(1)));
+        assert_eq!(keep("a", "2", &["a"], Expected::Revision(1)).await, Changed::Done(2));
+        assert_eq!(keep("b", "1", &["www.a"], Expected::Nothing).await, Changed::Done(3));
+        let kept = store.kept_site("a").await.expect("a look").expect("a site");
+        assert_eq!((kept.text.as_str(), kept.revision), ("2", 2));
+        assert_eq!(kept.secrets["access.database.dsn"].expose_secret(), "s3cret");
+        let all = store.sites_since(0).await.expect("changes");
+        assert_eq!((all.revision, all.changed.len(), all.gone.len()), (3, 2, 0));
+        let gone = store.drop_site("a", Expected::Revision(2)).await.expect("an answer");
+        assert_eq!(gone, Changed::Done(4));
+        let gone = store.drop_site("a", Expected::Any).await.expect("an answer");
+        assert_eq!(gone, Changed::Unexpected(None));
+        let news = store.sites_since(3).await.expect("changes");
+        assert_eq!((news.revision, news.gone), (4, vec!["a".to_owned()]));
+        assert_eq!(keep("a", "3", &["a"], Expected::Nothing).await, Changed::Done(5));
+        assert!(store.sites_since(5).await.expect("changes").changed.is_empty());
+        if let Location::Sqlite(path) = &location {
+            store.close().await;
+            let bytes = std::fs::read(path).expect("a file");
+            assert!(memchr::memmem::find(&bytes, b"s3cret").is_none(), "no secret at rest");
+        }
     })
     .await;
 }

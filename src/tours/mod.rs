@@ -152,6 +152,12 @@ impl Tours {
         broken
     }
 
+    /// Whether a site shows what it should already, without [`apply`](Self::apply).
+    #[must_use]
+    pub fn knows(&self, site: &checked::Site) -> bool {
+        self.views.load().contains_key(&site.tours)
+    }
+
     /// Whether any site has this tour.
     #[must_use]
     pub fn has(&self, tour: &str) -> bool {

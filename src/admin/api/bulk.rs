@@ -90,7 +90,7 @@ pub(super) async fn start(
     let planned: Vec<_> = planned.buffered(AT_A_TIME).collect().await;
     let mut plans = Vec::with_capacity(planned.len());
     for (line, plan) in planned {
-        let error = |code: &str, detail: String| Wrong { line, code: code.to_owned(), detail };
+        let error = |code: &str, detail: String| Wrong::at(line, code, detail);
         match plan {
             Err(found) => {
                 let problem = Problem::from(found);
@@ -143,7 +143,7 @@ fn read(bytes: &Bytes) -> Result<(Numbered, Vec<Wrong>), Problem> {
     loop {
         let at = reader.position().line();
         let mut error = |line: u64, code: &str, detail: String| {
-            wrong.push(Wrong { line, code: code.to_owned(), detail });
+            wrong.push(Wrong::at(line, code, detail));
         };
         match reader.read_record(&mut record) {
             Ok(false) => break,
@@ -161,13 +161,13 @@ fn read(bytes: &Bytes) -> Result<(Numbered, Vec<Wrong>), Problem> {
         match record.deserialize::<Line>(Some(&names)).map(Line::request) {
             Err(found) => wrong.push(bad(line, &found)),
             Ok(Err((code, detail))) => {
-                wrong.push(Wrong { line, code: code.to_owned(), detail });
+                wrong.push(Wrong::at(line, code, detail));
             }
             Ok(Ok(request)) => match seen.insert(request.source.clone(), line) {
                 Some(earlier) => {
                     let detail =
                         format!("`{}` is the source in line {earlier} too.", request.source);
-                    wrong.push(Wrong { line, code: "double".to_owned(), detail });
+                    wrong.push(Wrong::at(line, "double", detail));
                 }
                 None => requests.push((line, request)),
             },
@@ -184,12 +184,12 @@ fn bad(line: u64, error: &csv::Error) -> Wrong {
         csv::ErrorKind::Deserialize { err, .. } => format!("{err}."),
         _ => format!("{error}."),
     };
-    Wrong { line, code: "bad_line".to_owned(), detail }
+    Wrong::at(line, "bad_line", detail)
 }
 
 fn refused(mut wrong: Vec<Wrong>) -> Problem {
     wrong.sort_by_key(|wrong| wrong.line);
-    let mut lines: Vec<u64> = wrong.iter().map(|wrong| wrong.line).collect();
+    let mut lines: Vec<_> = wrong.iter().map(|wrong| wrong.line).collect();
     lines.dedup();
     let detail = format!("{} lines are wrong, so none was started: see `errors`.", lines.len());
     let status = StatusCode::UNPROCESSABLE_ENTITY;
@@ -222,7 +222,8 @@ mod tests {
 
     fn lines(text: &str) -> (Vec<u64>, Vec<(u64, String)>) {
         let (requests, wrong) = read(&Bytes::from(text.to_owned())).expect("a file");
-        let wrong = wrong.into_iter().map(|wrong| (wrong.line, wrong.code)).collect();
+        let wrong =
+            wrong.into_iter().map(|wrong| (wrong.line.unwrap_or_default(), wrong.code)).collect();
         (requests.into_iter().map(|(line, _)| line).collect(), wrong)
     }
 

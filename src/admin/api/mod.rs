@@ -8,6 +8,7 @@ mod audit;
 mod bulk;
 mod me;
 mod plans;
+mod sites;
 mod tokens;
 mod tours;
 mod transfers;
@@ -22,6 +23,7 @@ use utoipa_axum::routes;
 use super::caller::{Caller, Door};
 use super::guesses::Guesses;
 use super::problem::Problem;
+use super::sites::Keeping;
 use super::work::{Clouds, admin};
 use crate::nextcloud::identity::Role;
 use crate::store::{Entry, Store};
@@ -40,6 +42,8 @@ pub struct Api {
     pub transfers: Arc<Transfers>,
     /// The sites.
     pub clouds: Arc<dyn Clouds>,
+    /// How sites that are in no file are set.
+    pub keeping: Arc<dyn Keeping>,
     /// The tours, where there are any.
     pub tours: Option<Arc<Tours>>,
     guesses: Guesses,
@@ -63,9 +67,10 @@ impl Api {
         store: Store,
         transfers: Arc<Transfers>,
         clouds: Arc<dyn Clouds>,
+        keeping: Arc<dyn Keeping>,
         tours: Option<Arc<Tours>>,
     ) -> Self {
-        Self { store, transfers, clouds, tours, guesses: Guesses::default() }
+        Self { store, transfers, clouds, keeping, tours, guesses: Guesses::default() }
     }
 
     /// A site that the caller may see.
@@ -168,6 +173,8 @@ fn hosts() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(bulk::start))
         .routes(routes!(audit::all))
         .routes(routes!(tours::missing))
+        .routes(routes!(sites::list, sites::create))
+        .routes(routes!(sites::show, sites::replace, sites::remove))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
 }
