@@ -43,6 +43,30 @@ pub(crate) enum Known {
     Ended(Effect, Outcome),
 }
 
+/// What came of beginning a step.
+pub(crate) enum Begun {
+    /// It had ended before.
+    Ended(Outcome),
+    /// It is to be done.
+    Doing(Doing),
+}
+
+/// A step that was begun, and may be done while others are.
+pub(crate) struct Doing {
+    item: u32,
+    step: String,
+    effect: Effect,
+    again: bool,
+    fault: Option<Fault>,
+}
+
+/// A step that was done, and is still to be written down.
+pub(crate) struct Done {
+    step: String,
+    effect: Effect,
+    outcome: Outcome,
+}
+
 /// The journal of one item, open for writing.
 pub(crate) struct Journal {
     store: Store,
@@ -119,30 +143,34 @@ impl Journal {
         step: &str,
         effect: Effect,
     ) -> Result<Outcome, Error> {
-        let (effect, mut again) = match self.known.get(step) {
-            Some(Known::Ended(_, outcome)) => return Ok(outcome.clone()),
+        match self.begin(step, effect).await? {
+            Begun::Ended(outcome) => Ok(outcome),
+            Begun::Doing(doing) => {
+                let done = doing.perform(world).await?;
+                self.end(done).await
+            }
+        }
+    }
+
+    /// Begins a step, to be done beside others and then [ended](Journal::end).
+    pub async fn begin(&mut self, step: &str, effect: Effect) -> Result<Begun, Error> {
+        let (effect, again) = match self.known.get(step) {
+            Some(Known::Ended(_, outcome)) => return Ok(Begun::Ended(outcome.clone())),
             Some(Known::Begun(effect)) => (effect.clone(), true),
             None => {
                 self.write(step, "before", &serde_json::to_string(&effect)?).await?;
                 (effect, false)
             }
         };
-        let mut pause = PAUSE;
-        let mut tries = 0;
-        let outcome = loop {
-            tries += 1;
-            self.may_die(step, "effect")?;
-            match effect.perform(world, again).boxed().await {
-                Ok(outcome) => break outcome,
-                Err(error) => self.again(error, tries)?,
-            }
-            again = true;
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-        };
-        self.may_die(step, "done")?;
-        self.write(step, "after", &serde_json::to_string(&outcome)?).await?;
-        self.known.insert(step.to_owned(), Known::Ended(effect, outcome.clone()));
+        let (item, step, fault) = (self.item, step.to_owned(), self.fault.clone());
+        Ok(Begun::Doing(Doing { item, step, effect, again, fault }))
+    }
+
+    /// Writes down what came of a step.
+    pub async fn end(&mut self, done: Done) -> Result<Outcome, Error> {
+        let Done { step, effect, outcome } = done;
+        self.write(&step, "after", &serde_json::to_string(&outcome)?).await?;
+        self.known.insert(step, Known::Ended(effect, outcome.clone()));
         Ok(outcome)
     }
 
@@ -180,28 +208,13 @@ impl Journal {
             self.may_die(step, "undoing")?;
             match effect.revert(world, outcome, part).boxed().await {
                 Ok(()) => break,
-                Err(error) => self.again(error, tries)?,
+                Err(error) => try_again(error, tries)?,
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
         self.may_die(step, "undone")?;
         self.write(step, "undone", "null").await
-    }
-
-    /// Whether to try again, as the error of what comes instead.
-    #[expect(clippy::unused_self, reason = "belongs to the two loops above")]
-    fn again(&self, error: Error, tries: u32) -> Result<(), Error> {
-        if let Some((after, waits)) = error.waits() {
-            return Err(Error::Later { after, why: error.to_string(), in_vain: !waits });
-        }
-        match error.retry() {
-            Retry::Never => Err(error),
-            Retry::Safe | Retry::LookFirst if tries < TRIES => Ok(()),
-            Retry::Safe | Retry::LookFirst => {
-                Err(Error::Later { after: LONG_PAUSE, why: error.to_string(), in_vain: true })
-            }
-        }
     }
 
     async fn write(&self, step: &str, phase: &str, body: &str) -> Result<(), Error> {
@@ -211,10 +224,52 @@ impl Journal {
     }
 
     fn may_die(&self, step: &str, moment: &str) -> Result<(), Error> {
-        match &self.fault {
-            Some(fault) if fault(&format!("{}/{step}/{moment}", self.item)) => Err(Error::Killed),
-            _ => Ok(()),
+        may_die(self.fault.as_ref(), self.item, step, moment)
+    }
+}
+
+// === impl Doing ===
+
+impl Doing {
+    /// Does it, and tries again where that may help.
+    pub async fn perform(self, world: &World) -> Result<Done, Error> {
+        let Doing { item, step, effect, mut again, fault } = self;
+        let mut pause = PAUSE;
+        let mut tries = 0;
+        let outcome = loop {
+            tries += 1;
+            may_die(fault.as_ref(), item, &step, "effect")?;
+            match effect.perform(world, again).boxed().await {
+                Ok(outcome) => break outcome,
+                Err(error) => try_again(error, tries)?,
+            }
+            again = true;
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        };
+        may_die(fault.as_ref(), item, &step, "done")?;
+        Ok(Done { step, effect, outcome })
+    }
+}
+
+/// Whether to try again, as the error of what comes instead.
+fn try_again(error: Error, tries: u32) -> Result<(), Error> {
+    if let Some((after, waits)) = error.waits() {
+        return Err(Error::Later { after, why: error.to_string(), in_vain: !waits });
+    }
+    match error.retry() {
+        Retry::Never => Err(error),
+        Retry::Safe | Retry::LookFirst if tries < TRIES => Ok(()),
+        Retry::Safe | Retry::LookFirst => {
+            Err(Error::Later { after: LONG_PAUSE, why: error.to_string(), in_vain: true })
         }
+    }
+}
+
+fn may_die(fault: Option<&Fault>, item: u32, step: &str, moment: &str) -> Result<(), Error> {
+    match fault {
+        Some(fault) if fault(&format!("{item}/{step}/{moment}")) => Err(Error::Killed),
+        _ => Ok(()),
     }
 }
 

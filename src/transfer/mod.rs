@@ -14,6 +14,7 @@ mod effect;
 mod engines;
 mod error;
 mod journal;
+mod meter;
 pub mod model;
 mod pace;
 mod plan;

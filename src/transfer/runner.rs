@@ -22,6 +22,12 @@ use crate::store::{self, now};
 
 /// How long this process looks away where nothing wakes it.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long it takes at most until a worker hears what a person wants.
+const HEAR: Duration = Duration::from_secs(2);
+/// How often those who watch are told how far an item is, unless it makes no progress.
+const TELL: Duration = Duration::from_secs(1);
+/// After so many tellings of one item, they come half as often.
+const TELLINGS: u32 = 200;
 /// How long a hold lasts unless it is renewed.
 const HOLD: Duration = Duration::from_secs(90);
 /// How often a transfer may wait in vain before it fails.
@@ -86,7 +92,7 @@ impl Transfers {
     async fn keep(&self, claim: &Claim, wishes: &Wishes) -> Error {
         let mut failed = 0;
         loop {
-            tokio::time::sleep(self.options.lease / 3).await;
+            tokio::time::sleep((self.options.lease / 3).min(HEAR)).await;
             match self.store.renew_claim(claim, self.options.lease).await {
                 Ok(wish) => {
                     failed = 0;
@@ -214,14 +220,21 @@ impl Transfers {
             }
             let mut task = self.task(claim, item.id, wishes, world, plan).await?;
             let held = Held::new(world, claim, plan, item, task.tag);
+            world.meter.reset();
             self.set(claim, item, ItemState::Running, None, None).await?;
-            let renewing = held.renew();
+            let (renewing, telling) = (held.renew(), self.tell_progress(claim, item, world));
             let outcome = tokio::select! {
                 outcome = engines::hand_over(&mut task, &whole.journal, item).boxed() => outcome,
                 never = renewing => match never {},
+                error = telling => Err(error),
             };
             drop(held);
             match outcome {
+                // What it has so far is undone with the rest.
+                Err(Error::Halted(Halt::Cancel)) => {
+                    self.keep_progress(claim, item, world, ItemState::Pending).await?;
+                    break;
+                }
                 Ok(handed) => self.set(claim, item, ItemState::Done, Some(&handed), None).await?,
                 Err(error) if error.stops_all() => return Err(error),
                 Err(error) => {
@@ -232,6 +245,54 @@ impl Transfers {
             }
         }
         Ok(failed)
+    }
+
+    /// Tells those who watch how far an item is; comes back only if that fails.
+    async fn tell_progress(&self, claim: &Claim, item: &Item, world: &World) -> Error {
+        let mut pause = TELL;
+        let mut told = (0, 0);
+        let mut tellings = 0;
+        loop {
+            tokio::time::sleep(pause).await;
+            let is = world.meter.read();
+            if is == told {
+                continue;
+            }
+            told = is;
+            tellings += 1;
+            if tellings == TELLINGS {
+                (tellings, pause) = (0, pause * 2);
+            }
+            let written = async {
+                self.keep_progress(claim, item, world, ItemState::Running).await?;
+                let (objects, all) = (is.0, item.count);
+                let text = format!("{}: {objects} of {all}", item.name);
+                self.tell(id_of(claim)?, Some(claim.fence), "step", Some(item.id), &text).await
+            };
+            if let Err(error) = written.await {
+                return error;
+            }
+        }
+    }
+
+    async fn keep_progress(
+        &self,
+        claim: &Claim,
+        item: &Item,
+        world: &World,
+        state: ItemState,
+    ) -> Result<(), Error> {
+        let (objects, bytes) = world.meter.read();
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let row = ItemRow {
+            item: item.id,
+            state: state.word().to_owned(),
+            objects_done: number(objects.min(item.count)),
+            bytes_done: number(bytes),
+            outcome: None,
+            error: None,
+        };
+        Ok(self.store.set_item(claim, &row).await?)
     }
 
     pub(super) async fn set(

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::meter::{Lanes, Meter};
 use super::model::Request;
 use super::pace::Pace;
 use crate::config::checked::Access;
@@ -69,6 +71,12 @@ pub(crate) struct World {
     pub target: Option<(Instance, Option<Credentials>)>,
     /// How fast bytes may be carried.
     pub pace: Option<Arc<Pace>>,
+    /// How much of the item at work is over.
+    pub meter: Meter,
+    /// How many requests that store much may be under way.
+    pub lanes: Lanes,
+    /// Set once the source's instance turned out to make no archives.
+    pub no_archives: AtomicBool,
 }
 
 // === impl Secrets ===
@@ -123,7 +131,9 @@ impl World {
             },
         };
         let pace = site.bandwidth.map(Pace::new);
-        Ok(Self { site, secrets, target, pace })
+        let (meter, lanes) = (Meter::default(), Lanes::default());
+        let no_archives = AtomicBool::new(false);
+        Ok(Self { site, secrets, target, pace, meter, lanes, no_archives })
     }
 
     /// Acts for an account.

@@ -188,11 +188,11 @@ async fn small_files_go_together() {
     let part = |name: &str, text: &str| {
         let path = place.path.join(name).unwrap();
         let below = passeur::dav::client::Path::root().walk(&path.below(&home).unwrap()).unwrap();
-        Part { path: below, mtime: 1_500_000_000, bytes: Bytes::from(text.to_owned()) }
+        Part::new(below, 1_500_000_000, Bytes::from(text.to_owned()))
     };
     let parts = [part("a%20b", "one"), part("é 日本", "two"), part("empty", "")];
     let bulk = passeur::dav::client::Path::root().join("bulk").unwrap();
-    let outcomes = client.bulk(&bulk, &parts).await.unwrap();
+    let outcomes = client.bulk(&bulk, parts.to_vec()).await.unwrap();
     for (part, outcome) in parts.iter().zip(&outcomes) {
         let path = home.walk(&part.path.to_string()).unwrap();
         let seen = node(&client, &path).await.unwrap();

@@ -2,13 +2,14 @@
 //! one.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http::header;
 use md5::{Digest, Md5};
 use serde::Deserialize;
 
-use super::{Body, Client, Error, Path, short, succeeded};
+use super::{Client, Error, Path, Upload, short, succeeded};
 
 /// A small file.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Part {
     pub mtime: i64,
     /// Its bytes.
     pub bytes: Bytes,
+    /// Their MD5, hexadecimal: the server compares it with what arrives.
+    pub md5: String,
 }
 
 /// What came of a part.
@@ -54,13 +57,17 @@ impl Client {
     /// # Errors
     /// As [`Error`] says; then nothing is known of any of them. 404 or 501 where the server has no
     /// such thing.
-    pub async fn bulk(&self, at: &Path, parts: &[Part]) -> Result<Vec<PartOutcome>, Error> {
-        let (boundary, body) = encode(parts);
+    pub async fn bulk(&self, at: &Path, parts: Vec<Part>) -> Result<Vec<PartOutcome>, Error> {
+        let names: Vec<String> = parts.iter().map(name).collect();
+        let (boundary, pieces) = encode(parts);
+        let length: usize = pieces.iter().map(Bytes::len).sum();
+        let pieces = futures_util::stream::iter(pieces.into_iter().map(Ok::<_, Infallible>));
+        let upload = Upload::streamed(length as u64, pieces);
         let request = self
             .request("POST", at)
             .header(header::CONTENT_TYPE, format!("multipart/related; boundary={boundary}"))
-            .header(header::CONTENT_LENGTH, body.len());
-        let answer = succeeded(self.send(request, Body::from(body)).await?).await?;
+            .header(header::CONTENT_LENGTH, length);
+        let answer = succeeded(self.send(request, upload.body).await?).await?;
         let told = short(answer.into_body()).await?;
         // PHP writes an empty object as an empty list.
         let told: HashMap<String, Told> = match told.trim_ascii() {
@@ -68,7 +75,23 @@ impl Client {
             told => serde_json::from_slice(told)
                 .map_err(|error| Error::Malformed(format!("bulk upload: {error}")))?,
         };
-        Ok(parts.iter().map(|part| outcome(told.get(&name(part)))).collect())
+        Ok(names.iter().map(|name| outcome(told.get(name))).collect())
+    }
+}
+
+impl Part {
+    /// These bytes, to be stored at `path`.
+    #[must_use]
+    pub fn new(path: Path, mtime: i64, bytes: Bytes) -> Self {
+        let md5 = hex(&Md5::digest(&bytes));
+        Self { path, mtime, bytes, md5 }
+    }
+
+    /// Whether its name gets through: it stands in a line of text, from whose end blanks are cut.
+    #[must_use]
+    pub fn can_be_named(path: &Path) -> bool {
+        let name = path.to_string();
+        name.trim_end() == name && !name.contains(['\r', '\n'])
     }
 }
 
@@ -92,30 +115,32 @@ fn name(part: &Part) -> String {
     format!("/{}", part.path)
 }
 
-/// The multipart body, as Nextcloud's parser wants it: length, checksum, path and time of each.
-fn encode(parts: &[Part]) -> (String, Bytes) {
+/// The multipart body in pieces, as Nextcloud's parser wants it: length, checksum, path and time of
+/// each file. Their bytes are not copied.
+fn encode(parts: Vec<Part>) -> (String, Vec<Bytes>) {
     let mut hash = Md5::new();
-    for part in parts {
-        hash.update(Md5::digest(&part.bytes));
+    for part in &parts {
+        hash.update(part.md5.as_bytes());
     }
     // Cannot stand in a part: nobody can choose bytes that hold their own checksum.
     let boundary = format!("passeur_{}", hex(&hash.finalize()));
-    let mut body = BytesMut::with_capacity(parts.iter().map(|part| part.bytes.len() + 512).sum());
+    let mut pieces = Vec::with_capacity(parts.len() * 2 + 1);
+    let mut end = "";
     for part in parts {
         let head = format!(
-            "--{boundary}\r\nX-File-Path: {}\r\nX-OC-Mtime: {}\r\nX-File-MD5: {}\r\n\
+            "{end}--{boundary}\r\nX-File-Path: {}\r\nX-OC-Mtime: {}\r\nX-File-MD5: {}\r\n\
              Content-Length: {}\r\n\r\n",
-            name(part),
+            name(&part),
             part.mtime,
-            hex(&Md5::digest(&part.bytes)),
+            part.md5,
             part.bytes.len(),
         );
-        body.put(head.as_bytes());
-        body.put(part.bytes.as_ref());
-        body.put(&b"\r\n"[..]);
+        pieces.push(head.into());
+        pieces.push(part.bytes);
+        end = "\r\n";
     }
-    body.put(format!("--{boundary}--\r\n").as_bytes());
-    (boundary, body.freeze())
+    pieces.push(format!("{end}--{boundary}--\r\n").into());
+    (boundary, pieces)
 }
 
 fn hex(bytes: &[u8]) -> String {

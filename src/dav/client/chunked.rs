@@ -5,7 +5,9 @@
 
 use http::header;
 
-use super::{Body, Client, Depth, Error, Path, Property, Put, Stored, Upload, finish, succeeded};
+use super::{
+    Body, Client, Conditions, Depth, Error, Path, Property, Put, Stored, Upload, finish, succeeded,
+};
 
 /// An upload in chunks.
 #[derive(Clone, Debug)]
@@ -72,23 +74,33 @@ impl Chunked {
         Ok(Some(chunks))
     }
 
-    /// Stores one chunk: 5 MiB to 5 GiB, but for the last.
+    /// Stores one chunk: 5 MiB to 5 GiB, but for the last. The server is asked for the SHA-256 of
+    /// what arrives.
     ///
     /// # Errors
     /// As [`Error`] says. A chunk may be sent again at any time.
-    pub async fn put(&self, number: u32, chunk: Upload) -> Result<(), Error> {
+    pub async fn put(&self, number: u32, chunk: Upload) -> Result<Stored, Error> {
         // Five digits: the server sorts names as text.
         let path = self.folder.join(&format!("{number:05}"))?;
         let request = self.request("PUT", &path).header(header::CONTENT_LENGTH, chunk.length);
-        self.client.change(request, chunk.body).await
+        let request = Put { confirm: true, ..Put::default() }.fields(request);
+        let answer = succeeded(self.client.send(request, chunk.body).await?).await?;
+        let stored = Stored::of(&answer);
+        finish(answer).await?;
+        Ok(stored)
     }
 
-    /// Makes one file of the chunks.
+    /// Makes one file of the chunks. Of the conditions, [`Conditions::IfAbsent`] alone means
+    /// anything: entity tags would be compared with the upload's own.
     ///
     /// # Errors
-    /// As [`Error`] says. Assembling takes long: without an answer it may still go on.
+    /// As [`Error`] says; 412 if there is something where nothing should be. Assembling takes
+    /// long: without an answer it may still go on.
     pub async fn finish(&self, put: &Put) -> Result<Stored, Error> {
+        let overwrite = if put.conditions == Conditions::IfAbsent { "F" } else { "T" };
+        let put = Put { conditions: Conditions::Always, ..put.clone() };
         let request = put.fields(self.request("MOVE", &self.folder.join(".file")?));
+        let request = request.header("overwrite", overwrite);
         let answer = succeeded(self.client.send(request, Body::Empty).await?).await?;
         let stored = Stored::of(&answer);
         finish(answer).await?;

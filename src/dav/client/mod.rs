@@ -12,6 +12,7 @@
 //! How requests travel, and as whom, is up to the [`Transport`].
 
 mod answer;
+mod archive;
 mod bulk;
 mod chunked;
 mod error;
@@ -34,6 +35,7 @@ use http_body_util::BodyExt;
 use crate::body::Body;
 
 pub use answer::{Element, Entries, Entry, MAX_ENTRY_BYTES};
+pub use archive::Archived;
 pub use bulk::{Part, PartOutcome};
 pub use chunked::{Chunk, Chunked};
 pub use error::{Cause, Error, Refusal, Retry};

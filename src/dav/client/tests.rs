@@ -179,7 +179,7 @@ async fn no_change_leaves_without_what_stops_mail() {
     client.post(&path, "text/plain", Bytes::new()).await.unwrap();
     client.put(&path, Upload::of("x"), &Put::default()).await.unwrap();
     let _ = client.proppatch(&path, &[]).await;
-    let _ = client.bulk(&path, &[]).await;
+    let _ = client.bulk(&path, Vec::new()).await;
     let chunked = client.chunked(path.clone(), path.clone(), 1);
     chunked.begin().await.unwrap();
     chunked.put(1, Upload::of("x")).await.unwrap();

@@ -61,6 +61,8 @@ pub struct Put {
     pub ctime: Option<i64>,
     /// When to store at all.
     pub conditions: Conditions,
+    /// Asks the server for the SHA-256 of what arrives (`X-Hash`, Nextcloud).
+    pub confirm: bool,
 }
 
 /// What a server says of something it stored.
@@ -74,6 +76,8 @@ pub struct Stored {
     pub created: bool,
     /// Whether the server took the time of the last change over.
     pub mtime_accepted: bool,
+    /// The SHA-256 of what arrived, hexadecimal, where it was asked for and the server says.
+    pub sha256: Option<String>,
 }
 
 impl Client {
@@ -105,6 +109,26 @@ impl Client {
         let stored = Stored::of(&answer);
         finish(answer).await?;
         Ok(stored)
+    }
+
+    /// Lets the server read a file again and compute its checksum, which it also keeps: `MD5`,
+    /// `SHA1` or `SHA256` (`PATCH` with `X-Recalculate-Hash`, Nextcloud 23). `None` where the
+    /// server cannot.
+    ///
+    /// # Errors
+    /// As [`Error`] says; 404 if there is nothing.
+    pub async fn recalculate(&self, path: &Path, kind: &str) -> Result<Option<String>, Error> {
+        let request = self.request("PATCH", path).header("x-recalculate-hash", kind);
+        let answer = match succeeded(self.send(request, Body::Empty).await?).await {
+            Err(error) if error.status().is_some_and(|s| matches!(s.as_u16(), 400 | 405 | 501)) => {
+                return Ok(None);
+            }
+            answer => answer?,
+        };
+        let sum = text(answer.headers(), "oc-checksum");
+        finish(answer).await?;
+        let sum = sum.and_then(|sum| Some(sum.split_once(':')?.1.to_ascii_lowercase()));
+        Ok(sum.filter(|sum| !sum.is_empty()))
     }
 }
 
@@ -173,6 +197,13 @@ impl Upload {
         Ok(Self { length, body: if length == 0 { Body::Empty } else { Body::upload(body) } })
     }
 
+    /// The same, with its body changed: hashed, or counted, but not in length.
+    #[must_use]
+    pub fn map(self, change: impl FnOnce(Body) -> Body) -> Self {
+        let body = if self.length == 0 { Body::Empty } else { change(self.body) };
+        Self { body, ..self }
+    }
+
     /// How long it is, bytes.
     #[must_use]
     pub fn length(&self) -> u64 {
@@ -193,6 +224,7 @@ impl Put {
         set("oc-checksum", self.checksum.clone());
         set("x-oc-mtime", self.mtime.map(|time| time.to_string()));
         set("x-oc-ctime", self.ctime.map(|time| time.to_string()));
+        set("x-hash", self.confirm.then(|| "sha256".to_owned()));
         match &self.conditions {
             Conditions::Always => {}
             Conditions::IfAbsent => set("if-none-match", Some("*".to_owned())),
@@ -210,6 +242,7 @@ impl Stored {
             file_id: text(fields, "oc-fileid"),
             created: answer.status() == StatusCode::CREATED,
             mtime_accepted: fields.get("x-oc-mtime").is_some_and(|value| value == "accepted"),
+            sha256: text(fields, "x-hash-sha256").map(|sum| sum.to_ascii_lowercase()),
         }
     }
 }

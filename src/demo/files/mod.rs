@@ -4,8 +4,10 @@
 //! (PROPFIND with its properties, ids and etags as headers, times and checksums, `Destination` by
 //! its path alone) is put around it here. A fault becomes an error body as sabre writes it.
 
+mod archive;
 pub(super) mod bulk;
 pub(super) mod change;
+mod checksum;
 mod fs;
 mod handles;
 mod mounting;
@@ -54,6 +56,9 @@ pub(super) async fn handle(
             let mut reply = propfind::propfind(stand, ask, &who.uid, base, &name).await?;
             set(&mut reply, "dav", super::dav::FEATURES);
             Ok(reply)
+        }
+        "PATCH" if ask.header("x-recalculate-hash").is_some() => {
+            checksum::recalculate(stand, ask, who, &name).await
         }
         "REPORT" => report(stand, ask, who, base, &name).await,
         "OPTIONS" => {
@@ -112,6 +117,9 @@ async fn delegate(
 ) -> Result<Reply, Fault> {
     let destination = destination(ask, base)?;
     if matches!(ask.method(), "GET" | "HEAD") && is_folder(stand, who, name).await? {
+        if ask.method() == "GET" && archive::is_wanted(ask) {
+            return archive::send(stand, ask, who, name).await;
+        }
         let text = "WebDAV lives here: open it with a WebDAV or sync client.\n";
         return Ok(answer::full(StatusCode::OK, "text/html; charset=UTF-8", text));
     }
@@ -128,7 +136,8 @@ async fn delegate(
         .strip_prefix(percent_decode_str(base).decode_utf8_lossy())
         .build_handler();
     let Some(body) = ask.take_body() else { return Err(Fault::BAD_REQUEST) };
-    let mut request = Request::new(body);
+    let sum = checksum::Sum::wanted(ask).filter(|_| ask.method() == "PUT");
+    let mut request = Request::new(checksum::Summed::over(body, sum.clone()));
     *request.method_mut() = ask.head.method.clone();
     *request.uri_mut() = ask.head.uri.clone();
     *request.headers_mut() = ask.head.headers.clone();
@@ -144,6 +153,9 @@ async fn delegate(
         return Ok(dress_error(&reply));
     }
     dress(stand, ask, who, name, &errand, &mut reply).await?;
+    if let Some(sum) = sum {
+        sum.tell(&mut reply);
+    }
     Ok(reply)
 }
 

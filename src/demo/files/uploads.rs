@@ -16,6 +16,7 @@ use http_body_util::BodyExt as _;
 use tokio::io::AsyncWriteExt as _;
 
 use super::change::{Arrived, Change, blocking};
+use super::checksum::Sum;
 use super::tree::{View, right};
 use super::{mark_node, name_below, path_of, quota};
 use crate::demo::StandIn;
@@ -106,10 +107,14 @@ async fn put(
     let (file, part) =
         blocking(move || Ok(tempfile::NamedTempFile::new_in(parts)?.into_parts())).await?;
     let mut file = tokio::fs::File::from_std(file);
+    let sum = Sum::wanted(ask);
     let mut body = ask.take_body().ok_or(Fault::BAD_REQUEST)?;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|e| Fault::Body(Box::new(e)))?;
         if let Ok(data) = frame.into_data() {
+            if let Some(sum) = &sum {
+                sum.update(&data);
+            }
             file.write_all(&data).await?;
         }
     }
@@ -118,6 +123,9 @@ async fn put(
     blocking(move || part.persist(target).map_err(|e| e.error)).await?;
     let mut reply = empty(if existed { StatusCode::NO_CONTENT } else { StatusCode::CREATED });
     set(&mut reply, "oc-etag", &format!("\"{}\"", mint::etag()));
+    if let Some(sum) = sum {
+        sum.tell(&mut reply);
+    }
     Ok(reply)
 }
 
@@ -183,6 +191,9 @@ async fn assemble(
 async fn allowed(stand: &StandIn, view: &View, to: &str, ask: &Ask) -> Result<(), Fault> {
     let db = &stand.db.read;
     let old = view.entry(db, to).await?;
+    if old.is_some() && ask.header("overwrite") == Some("F") {
+        return Err(Fault::Refused(StatusCode::PRECONDITION_FAILED, "there is something already"));
+    }
     if let Some(wanted) = ask.header("if-match") {
         let etag = old.as_ref().map(|old| old.node.etag.as_str());
         if !wanted.split(',').any(|tag| Some(tag.trim().trim_matches('"')) == etag) {

@@ -18,7 +18,7 @@ use super::model::{Kind, ShareOutcome};
 use super::site::{Who, World};
 
 pub(crate) use collections::{Looks, collection};
-pub(crate) use content::{Copied, Source};
+pub(crate) use content::{Copied, How, Proof, Source};
 pub(crate) use meetings::read as read_object;
 pub(crate) use print::{Over, Print};
 pub(crate) use shares::ShareRecord;
@@ -74,7 +74,13 @@ pub(crate) enum Effect {
     /// Shares to another account what its owner shares already.
     Reshare { id: String, owner: String, with: String },
     /// Copies files to another account, or another instance.
-    CopyFiles { from: Who, to: Who, files: Vec<Source> },
+    CopyFiles {
+        from: Who,
+        to: Who,
+        files: Vec<Source>,
+        #[serde(default)]
+        how: How,
+    },
     /// Copies objects of a collection likewise.
     CopyObjects { from: Who, to: Who, kind: Kind, uri: String, into: String, names: Vec<String> },
 }
@@ -106,6 +112,8 @@ pub(crate) enum Outcome {
     Published { url: Option<String> },
     /// What was copied.
     Copied { files: Vec<Copied> },
+    /// So many objects were stored; of so many the instance says that it has the very same bytes.
+    Stored { count: u64, confirmed: u64 },
     /// Those that were not marked before.
     Marked { paths: Vec<String> },
 }
@@ -163,8 +171,8 @@ impl Effect {
                 meetings::rewrite(world, who, (uri, object), (old, new)).await
             }
             Effect::Reshare { id, owner, with } => shares::reshare(world, id, owner, with).await,
-            Effect::CopyFiles { from, to, files } => {
-                content::copy_files(world, from, to, files, again).await
+            Effect::CopyFiles { from, to, files, how } => {
+                content::copy_files(world, (from, to), files, *how, again).await
             }
             Effect::CopyObjects { from, to, kind, uri, into, names } => {
                 content::copy_objects(world, (from, to), *kind, (uri, into), names).await

@@ -123,7 +123,7 @@ fn compare(before: &Print, after: &Print, over: Over) -> Result<Check, Error> {
         digest_after: after.digest.clone(),
         over: match over {
             Over::Ids => "names, ids, sizes and etags".to_owned(),
-            Over::Names => "names and sizes; bytes by checksum as they went over".to_owned(),
+            Over::Names => "names and sizes".to_owned(),
         },
     };
     if before.digest == after.digest && before.count == after.count {

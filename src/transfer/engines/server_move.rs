@@ -108,27 +108,33 @@ fn join(path: &str, below: &str) -> String {
     if below.is_empty() { path.to_owned() } else { format!("{path}/{below}") }
 }
 
-/// Makes the folders above a path that are not there.
-pub(super) async fn folders_above(task: &mut Task<'_>, who: &Who, path: &str) -> Result<(), Error> {
+/// Makes the folders above a path that are not there; says whether the last of them is new.
+pub(super) async fn folders_above(
+    task: &mut Task<'_>,
+    who: &Who,
+    path: &str,
+) -> Result<bool, Error> {
     let above: Vec<usize> =
         path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).collect();
+    let mut is_new = false;
     for at in above {
-        make_folder(task, who, &path[..at]).await?;
+        is_new = make_folder(task, who, &path[..at]).await?;
     }
-    Ok(())
+    Ok(is_new)
 }
 
-/// Makes a folder that is not there. One that is there is nothing of ours, and no step.
-pub(super) async fn make_folder(task: &mut Task<'_>, who: &Who, path: &str) -> Result<(), Error> {
+/// Makes a folder that is not there; says whether it did. One that is there is nothing of ours, and
+/// no step.
+pub(super) async fn make_folder(task: &mut Task<'_>, who: &Who, path: &str) -> Result<bool, Error> {
     let step = format!("folder{path}");
     if task.journal.begun(&step).is_none() {
         let asked = [crate::nextcloud::properties::FILE_ID];
         if task.world.dav(who)?.find(&file(&who.uid, path)?, &asked).await?.is_some() {
-            return Ok(());
+            return Ok(false);
         }
     }
     let make = Effect::MakeFolder { who: who.clone(), path: path.to_owned(), may_exist: true };
-    task.step(&step, make).await.map(drop)
+    Ok(task.step(&step, make).await? == Outcome::Done)
 }
 
 /// Shares from the source to the recipient on what is handed over.

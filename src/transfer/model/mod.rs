@@ -18,7 +18,7 @@ pub use progress::{Event, ItemProgress, ItemState, Progress, State, Summary, Tra
 pub use receipt::{Check, ItemReceipt, LinkChange, Receipt, ShareOutcome, ShareReceipt};
 pub use request::{
     After, All, Assignment, Conflict, Incoming, Meetings, Parts, Request, Secret, Selection,
-    Shares, Target,
+    Shares, Target, Verify, Versions,
 };
 
 /// What kind of thing is handed over.

@@ -41,6 +41,12 @@ pub struct Request {
     /// What becomes of future meetings with guests.
     #[serde(default)]
     pub meetings: Meetings,
+    /// What becomes of earlier versions where files are carried.
+    #[serde(default)]
+    pub versions: Versions,
+    /// How files are compared where they are carried.
+    #[serde(default)]
+    pub verify: Verify,
     /// What is done with the source account at the end.
     #[serde(default)]
     pub after: After,
@@ -165,6 +171,29 @@ pub enum Meetings {
     Rehome,
 }
 
+/// What becomes of earlier versions of files that are carried; those that the instance moves keep
+/// them in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Versions {
+    /// They are written there one after the other, which takes a question for each file.
+    #[default]
+    Keep,
+    /// Only what files have now goes.
+    Latest,
+}
+
+/// How files that are carried are compared with what arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verify {
+    /// By the checksum that the receiving instance computes as they arrive, where it does.
+    #[default]
+    Arrival,
+    /// Also by reading each of them again where it is kept.
+    Reread,
+}
+
 /// What is done with the source account at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -222,6 +251,8 @@ impl Request {
             shares: Shares::default(),
             incoming: Incoming::default(),
             meetings: Meetings::default(),
+            versions: Versions::default(),
+            verify: Verify::default(),
             after: After::default(),
             when: None,
             engine: None,

@@ -24,6 +24,7 @@ words! {
     TIMES = "times";
     FILE_IDS = "file ids";
     VERSIONS = "versions";
+    VERSIONS_REPLAYED = "versions, as far as the rules of the recipient's instance keep them";
     TAGS = "tags";
     COMMENTS = "comments";
     FAVOURITES = "favourites";
@@ -72,6 +73,13 @@ words! {
     DISABLED_SOURCE = "the source is disabled, so that its links and the shares within its folders \
                        cannot be listed: enable the account until the transfer is done, or give \
                        database access, to keep them";
+
+    // What was compared.
+    CHECKED_ARRIVAL =
+        "names and sizes; the receiving instance named the checksum of everything that arrived";
+    CHECKED_AGAIN = "names and sizes; everything was read again where it is now, and its checksum \
+                     compared";
+    CHECKED_SIZES = "names and sizes; of some the receiving instance named no checksum";
 
     // Notes on shares.
     AS_ASKED = "as was asked for";

@@ -16,7 +16,7 @@ use crate::transfer::Error;
 use crate::transfer::effect::ShareRecord;
 use crate::transfer::engines::is_below;
 use crate::transfer::model::{
-    BlockCode, Conflict, Engine, Item, Kind, ShareOutcome, SharePlan, Shares, words,
+    BlockCode, Conflict, Engine, Item, Kind, ShareOutcome, SharePlan, Shares, Versions, words,
 };
 use crate::transfer::site::Who;
 
@@ -294,7 +294,11 @@ fn add(draft: &mut Draft<'_>, path: &str, destination: String, unit: Unit, share
         }
         _ => {
             kept.push(words::FAVOURITES);
-            lost.extend([words::FILE_IDS, words::VERSIONS, words::TAGS]);
+            match draft.request.versions {
+                Versions::Keep => kept.push(words::VERSIONS_REPLAYED),
+                Versions::Latest => lost.push(words::VERSIONS),
+            }
+            lost.extend([words::FILE_IDS, words::TAGS]);
             lost.extend([words::COMMENTS, words::SHARES_AND_LINKS]);
         }
     }

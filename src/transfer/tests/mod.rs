@@ -3,4 +3,5 @@
 mod crash;
 mod hand_over;
 mod orders;
+mod streams;
 mod world;
