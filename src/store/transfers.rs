@@ -389,14 +389,16 @@ impl Store {
         Ok(changed == 1)
     }
 
-    /// Tells the worker of a transfer what a person wants: `pause` or `cancel`.
+    /// Tells the worker of a transfer what a person wants: `pause` or `cancel`. One that waits for
+    /// something else is looked at now.
     ///
     /// # Errors
     /// If the store fails.
     pub async fn wish_transfer(&self, id: &str, wish: &str) -> Result<(), Error> {
         on!(self.engine, writer => |pool| {
-            sqlx::query("UPDATE transfer SET wish = $1 WHERE id = $2")
+            sqlx::query("UPDATE transfer SET wish = $1, next_at = $2 WHERE id = $3")
                 .bind(wish)
+                .bind(now())
                 .bind(id)
                 .execute(pool)
                 .await
@@ -461,6 +463,21 @@ impl Store {
         row.map(|(wish,)| wish).ok_or_else(|| Error::LeaseLost(claim.id.clone()))
     }
 
+    /// What a person wants of a transfer that this worker has.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn wish_of(&self, claim: &Claim) -> Result<Option<String>, Error> {
+        let row: Option<(Option<String>,)> = on!(self.engine, readers => |pool| {
+            sqlx::query_as("SELECT wish FROM transfer WHERE id = $1 AND fence = $2")
+                .bind(&claim.id)
+                .bind(claim.fence)
+                .fetch_optional(pool)
+                .await
+        })?;
+        Ok(row.and_then(|(wish,)| wish))
+    }
+
     /// Gives a claim back, with what the transfer does next.
     ///
     /// # Errors
@@ -470,7 +487,8 @@ impl Store {
             sqlx::query(
                 "UPDATE transfer SET state = $1, note = $2, next_at = COALESCE($3, next_at), \
                  ended_at = $4, undo_until = COALESCE($5, undo_until), lease_until = 0, \
-                 attempt = CASE WHEN $6 = 1 THEN attempt + 1 ELSE 0 END, wish = NULL, \
+                 attempt = CASE WHEN $6 = 1 THEN attempt + 1 ELSE 0 END, \
+                 wish = CASE WHEN $3 IS NULL THEN NULL ELSE wish END, \
                  secrets = CASE WHEN $7 = 1 THEN NULL ELSE secrets END \
                  WHERE id = $8 AND fence = $9",
             )
