@@ -66,7 +66,7 @@ enum Command {
         /// Its id
         id: String,
     },
-    /// Stop a transfer after the item at work, to go on later
+    /// Stop a transfer after what is under way, to go on later
     Pause {
         /// Its id
         id: String,
@@ -119,8 +119,20 @@ struct Wanted {
     /// The folder in the recipient's files
     #[arg(long, value_name = "FOLDER")]
     destination: Option<String>,
+    /// The other instance: a site of this Passeur by its name, or an address that the site lists
+    #[arg(long, value_name = "SITE|URL")]
+    target: Option<String>,
+    /// Use this engine where it can: server_move, object_move, native, rewrite, stream
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<String>,
+    /// Carry only what files have now, and not their earlier versions
+    #[arg(long)]
+    latest_only: bool,
+    /// Read everything that is carried again where it arrived
+    #[arg(long)]
+    reread: bool,
     /// A whole request as JSON, as the API takes it; - is standard input
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "recipient", "include", "calendar", "address_book", "destination"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "recipient", "include", "calendar", "address_book", "destination", "target", "engine", "latest_only", "reread"])]
     request: Option<PathBuf>,
 }
 
@@ -227,6 +239,18 @@ impl Wanted {
         });
         if let Some(destination) = &self.destination {
             request["destination"] = json!(destination);
+        }
+        if let Some(target) = &self.target {
+            request["target"] = json!({ "url": target });
+        }
+        if let Some(engine) = &self.engine {
+            request["engine"] = json!(engine);
+        }
+        if self.latest_only {
+            request["versions"] = json!("latest");
+        }
+        if self.reread {
+            request["verify"] = json!("reread");
         }
         Ok(request)
     }

@@ -14,6 +14,8 @@
 //! - Versions lie by file id and not in `files_versions`, have no rows of their own in
 //!   `oc_filecache`, name the file's owner as author, and do not expire. What a recipient deletes from
 //!   a share is in the owner's trash bin only; trash bins do not expire.
+//! - Of Deck, Tables, Forms, Polls, Talk and Teams there is what has an owner, to be listed and given
+//!   away, and nothing else.
 //! - The core's own transfer takes no incoming shares along, and its folder's name is not translated.
 //! - Of recurring events the scheduler compares occurrence by occurrence, but makes no new ones for
 //!   answers to an occurrence that has none; the mail of a share by mail is in the sink, too.

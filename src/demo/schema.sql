@@ -240,6 +240,26 @@ CREATE TABLE IF NOT EXISTS oc_appconfig (
     lazy SMALLINT UNSIGNED DEFAULT 0 NOT NULL, PRIMARY KEY(appid, configkey)
 );
 
+CREATE TABLE IF NOT EXISTS oc_deck_boards (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, title VARCHAR(100) NOT NULL, owner VARCHAR(64) NOT NULL
+);
+CREATE TABLE IF NOT EXISTS oc_tables_tables (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, title VARCHAR(200) NOT NULL, ownership VARCHAR(64) NOT NULL
+);
+CREATE TABLE IF NOT EXISTS oc_forms_v2_forms (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, title VARCHAR(256) NOT NULL, owner_id VARCHAR(64) NOT NULL
+);
+CREATE TABLE IF NOT EXISTS oc_polls_polls (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, title VARCHAR(128) NOT NULL, owner VARCHAR(256) NOT NULL
+);
+-- Who owns a conversation or a team is said by its members, there; a column is enough here.
+CREATE TABLE IF NOT EXISTS oc_talk_rooms (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, name VARCHAR(255) NOT NULL, owner VARCHAR(64) NOT NULL
+);
+CREATE TABLE IF NOT EXISTS oc_circles_circle (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, display_name VARCHAR(255) NOT NULL, owner VARCHAR(64) NOT NULL
+);
+
 CREATE UNIQUE INDEX IF NOT EXISTS fs_storage_path_hash ON oc_filecache (storage, path_hash);
 CREATE INDEX IF NOT EXISTS fs_parent ON oc_filecache (parent);
 CREATE INDEX IF NOT EXISTS fs_storage_path_prefix ON oc_filecache (storage, path);

@@ -134,6 +134,13 @@ async fn respond(stand: Arc<StandIn>, mut ask: Ask) -> Reply {
         dav::handle(&stand, &mut ask, &session, who).await
     } else if ask.path.starts_with("/ocs/") {
         ocs::handle(&stand, &mut ask, &session, who).await
+    } else if let (Some(rest), Some(who)) =
+        (ask.path.clone().strip_prefix("/apps/deck/"), who.as_ref())
+    {
+        let reply = ocs::apps::deck(&stand, &mut ask, who, rest).await;
+        reply.unwrap_or_else(|fault| {
+            json(fault.status(), &serde_json::json!({ "message": fault.to_string() }))
+        })
     } else {
         front::handle(&stand, &mut ask, &session, who).await
     };

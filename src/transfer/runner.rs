@@ -91,8 +91,18 @@ impl Transfers {
     /// Renews the claim; comes back only when it is lost.
     async fn keep(&self, claim: &Claim, wishes: &Wishes) -> Error {
         let mut failed = 0;
+        let mut heard = tokio::time::Instant::now();
         loop {
-            tokio::time::sleep((self.options.lease / 3).min(HEAR)).await;
+            let due = heard + self.options.lease / 3;
+            tokio::time::sleep_until(due.min(tokio::time::Instant::now() + HEAR)).await;
+            if tokio::time::Instant::now() < due {
+                // A store that is away for a moment is met when the claim is renewed.
+                if let Ok(wish) = self.store.wish_of(claim).await {
+                    wishes.set(wish.as_deref());
+                }
+                continue;
+            }
+            heard = tokio::time::Instant::now();
             match self.store.renew_claim(claim, self.options.lease).await {
                 Ok(wish) => {
                     failed = 0;
@@ -214,7 +224,13 @@ impl Transfers {
                 continue;
             }
             match wishes.halt() {
-                Some(Halt::Cancel) => break,
+                Some(Halt::Cancel) => {
+                    if row.state == ItemState::Running.word() {
+                        let mut task = self.task(claim, item.id, wishes, world, plan).await?;
+                        engines::let_go(&mut task, item).boxed().await?;
+                    }
+                    break;
+                }
                 Some(Halt::Pause) => return Err(Error::Halted(Halt::Pause)),
                 None => {}
             }

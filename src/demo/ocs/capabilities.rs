@@ -5,20 +5,26 @@ use serde_json::{Value, json};
 use crate::demo::VERSION;
 
 /// The apps that count as enabled.
-pub(super) const APPS: [&str; 15] = [
+pub(super) const APPS: [&str; 21] = [
     "app_api",
     "calendar",
+    "circles",
     "cloud_federation_api",
     "contacts",
     "dashboard",
     "dav",
+    "deck",
     "files",
     "files_sharing",
     "files_trashbin",
     "files_versions",
+    "forms",
     "notifications",
+    "polls",
     "provisioning_api",
     "settings",
+    "spreed",
+    "tables",
     "theming",
     "user_status",
 ];

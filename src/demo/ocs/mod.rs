@@ -4,6 +4,7 @@
 //! refuse (412) whoever does not prove that no foreign page made the request. Capabilities are for
 //! everybody; all else needs somebody.
 
+pub(super) mod apps;
 mod capabilities;
 mod notifications;
 mod shares;
@@ -109,6 +110,7 @@ async fn route(
             status::handle(stand, ask, &who, rest).await
         }
         ["apps", "dav", "api", "v1", "outOfOffice", _, ..] => Err(Refusal::NOT_FOUND),
+        ["apps", rest @ ..] => apps::handle(stand, ask, &who, rest).await,
         _ => Err(Refusal::With(404, "Invalid query, please check the syntax.")),
     }
 }

@@ -204,8 +204,12 @@ async fn hand_over(stand: &StandIn, (from, to, file, _): &Offer) -> Result<(), F
     let when = when.get(..19).unwrap_or_default();
     let mut tx = stand.db.write().await?;
     let mut change = Change { db: &mut tx, data: &stand.data };
-    let folder =
-        change.make_folder(to, &format!("files/Transferred from {clean} on {when}")).await?;
+    let path = format!("files/Transferred from {clean} on {when}");
+    // Two in the same second share it.
+    let folder = match tree::node_at(&mut *change.db, to, &path).await? {
+        Some(folder) => folder,
+        None => change.make_folder(to, &path).await?,
+    };
     for node in &moved {
         change.relocate(node, to, &format!("{}/{}", folder.path, node.name)).await?;
     }

@@ -165,6 +165,7 @@ async fn fill(stand: &Arc<StandIn>) -> Result<(), Fault> {
     let mut tx = stand.db.write().await?;
     files::fill(stand, &mut tx).await?;
     groupware::fill(stand, &mut tx).await?;
+    super::ocs::apps::fill(&mut tx).await?;
     db::set_app_config(&mut tx, "passeur-demo", "samples", "1").await?;
     Ok(tx.commit().await?)
 }

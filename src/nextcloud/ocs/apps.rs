@@ -36,6 +36,15 @@ pub struct OwnedTable {
     pub ownership: String,
 }
 
+/// What an account owns of something that is only counted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Owned {
+    /// Its number or name.
+    pub id: String,
+    /// What people call it.
+    pub title: String,
+}
+
 /// A form of Forms.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Form {
@@ -54,6 +63,9 @@ pub struct Poll {
     /// Its title.
     #[serde(default)]
     pub title: String,
+    /// Whose it is.
+    #[serde(default, deserialize_with = "owner")]
+    pub owner: String,
 }
 
 const TABLES: [&str; 5] = ["apps", "tables", "api", "2", "tables"];
@@ -157,21 +169,73 @@ impl Client {
         Ok(polls)
     }
 
-    /// Gives all polls of `from` to `to`; only as an admin.
+    /// Gives a poll to `uid`, whoever has it; only as an admin.
     ///
     /// # Errors
     /// As [`Error`] says.
-    pub async fn give_polls(&self, from: &str, to: &str) -> Result<(), Error> {
-        let path = [&POLLS[..], &["transfer", from, to]].concat();
+    pub async fn give_poll(&self, poll: u64, uid: &str) -> Result<(), Error> {
+        let id = poll.to_string();
+        let path = [&POLLS[..], &[id.as_str(), "transfer", uid]].concat();
         self.call(Method::PUT, &path, &[]).await.map(drop)
+    }
+
+    /// The applications of Tables (its contexts) that the account owns.
+    ///
+    /// # Errors
+    /// As [`Error`] says.
+    pub async fn applications(&self) -> Result<Vec<Owned>, Error> {
+        let path = ["apps", "tables", "api", "2", "contexts"];
+        let all: Vec<Value> = self.read(&path, &[]).await?;
+        let own = all.iter().filter(|one| one["owner"] == self.acting.uid());
+        Ok(own.filter_map(|one| owned(one, "id", "name")).collect())
+    }
+
+    /// The conversations of Talk that the account owns, without those with one other account.
+    ///
+    /// # Errors
+    /// As [`Error`] says.
+    pub async fn conversations(&self) -> Result<Vec<Owned>, Error> {
+        // With one account, with one that left, and with oneself (`Room::TYPE_*`); and an owner's
+        // participant type.
+        const NOT: [i64; 3] = [1, 5, 6];
+        const OWNER: i64 = 1;
+        let path = ["apps", "spreed", "api", "v4", "room"];
+        let all: Vec<Value> = self.read(&path, &[]).await?;
+        let own = all.iter().filter(|one| {
+            one["participantType"] == OWNER && !NOT.iter().any(|kind| one["type"] == *kind)
+        });
+        Ok(own.filter_map(|one| owned(one, "token", "displayName")).collect())
+    }
+
+    /// The teams that the account owns.
+    ///
+    /// # Errors
+    /// As [`Error`] says.
+    pub async fn teams(&self) -> Result<Vec<Owned>, Error> {
+        let path = ["apps", "circles", "circles"];
+        let all: Vec<Value> = self.read(&path, &[]).await?;
+        let own = all.iter().filter(|one| one["owner"]["userId"] == self.acting.uid());
+        Ok(own.filter_map(|one| owned(one, "id", "displayName")).collect())
     }
 }
 
-/// An account as Deck writes it: its name, or an object with it.
+/// An account as Deck and Polls write it: its name, or an object with it.
 fn owner<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::String(uid) => uid,
-        Value::Object(map) => map.get("uid").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        Value::Object(map) => {
+            let named = ["uid", "userId", "id"].iter().find_map(|key| map.get(*key)?.as_str());
+            named.unwrap_or_default().to_owned()
+        }
         _ => String::new(),
     })
+}
+
+fn owned(value: &Value, id: &str, title: &str) -> Option<Owned> {
+    let id = match value.get(id)? {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let title = value.get(title).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Some(Owned { id, title })
 }

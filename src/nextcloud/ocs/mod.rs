@@ -22,7 +22,7 @@ use super::{Error, Instance};
 use crate::body::Body;
 use crate::dav::client;
 
-pub use apps::{Board, Form, OwnedTable, Poll};
+pub use apps::{Board, Form, Owned, OwnedTable, Poll};
 pub use notifications::Notification;
 pub use shares::{NewShare, Share, ShareChange, ShareType};
 pub use users::{Quota, User};

@@ -4,10 +4,12 @@
 //! as once (`again` says that it may have been done), and [`Effect::revert`] puts back what it did,
 //! also where it is not known whether it was done at all.
 
+mod apps;
 mod collections;
 mod content;
 mod files;
 mod meetings;
+mod native;
 mod print;
 mod shares;
 
@@ -20,6 +22,7 @@ use super::site::{Who, World};
 pub(crate) use collections::{Looks, collection};
 pub(crate) use content::{Copied, How, Proof, Source};
 pub(crate) use meetings::read as read_object;
+pub(crate) use native::Handing;
 pub(crate) use print::{Over, Print};
 pub(crate) use shares::ShareRecord;
 
@@ -73,6 +76,16 @@ pub(crate) enum Effect {
     Rehome { who: Who, uri: String, object: String, old: String, new: String },
     /// Shares to another account what its owner shares already.
     Reshare { id: String, owner: String, with: String },
+    /// Gives a thing of an app to another account.
+    Give { kind: Kind, id: u64, from: String, to: String },
+    /// Offers files by the instance's own transfer.
+    Offer { handing: Handing },
+    /// Accepts such an offer: from now on the instance may carry it out.
+    Accept { handing: Handing, offer: String },
+    /// Waits until the instance has carried it out, or so many seconds since 1970.
+    Arrive { handing: Handing, offer: String, until: i64 },
+    /// Takes an offer back that was not carried out.
+    Withdraw { recipient: String, offer: String },
     /// Copies files to another account, or another instance.
     CopyFiles {
         from: Who,
@@ -110,6 +123,10 @@ pub(crate) enum Outcome {
     Settled { outcome: ShareOutcome, id: String, url: Option<String>, note: String },
     /// The address of a public link.
     Published { url: Option<String> },
+    /// It is offered under this number.
+    Offered { id: String },
+    /// It is there now, below the recipient's files.
+    Arrived { at: String },
     /// What was copied.
     Copied { files: Vec<Copied> },
     /// So many objects were stored; of so many the instance says that it has the very same bytes.
@@ -171,6 +188,15 @@ impl Effect {
                 meetings::rewrite(world, who, (uri, object), (old, new)).await
             }
             Effect::Reshare { id, owner, with } => shares::reshare(world, id, owner, with).await,
+            Effect::Give { kind, id, from, to } => apps::give(world, *kind, *id, (from, to)).await,
+            Effect::Offer { handing } => native::offer(world, handing, again).await,
+            Effect::Accept { handing, offer } => native::accept(world, handing, offer).await,
+            Effect::Arrive { handing, offer, until } => {
+                native::arrive(world, handing, offer, *until).await
+            }
+            Effect::Withdraw { recipient, offer } => {
+                native::withdraw(world, recipient, offer).await.map(|()| Outcome::Done)
+            }
             Effect::CopyFiles { from, to, files, how } => {
                 content::copy_files(world, (from, to), files, *how, again).await
             }
@@ -241,6 +267,18 @@ impl Effect {
             Effect::Reshare { id, owner, with } => {
                 shares::end_reshare(world, id, owner, with, outcome).await
             }
+            Effect::Give { kind, id, from, to } => {
+                apps::give(world, *kind, *id, (to, from)).await.map(drop)
+            }
+            Effect::Offer { handing } => match outcome {
+                Some(Outcome::Offered { id }) => {
+                    native::withdraw(world, &handing.recipient, id).await
+                }
+                _ => native::withdraw_new(world, handing).await,
+            },
+            Effect::Accept { handing, offer } => native::bring_back(world, handing, offer).await,
+            // Accepting is what is put back.
+            Effect::Arrive { .. } | Effect::Withdraw { .. } => Ok(()),
             Effect::CopyFiles { to, files, .. } => {
                 content::remove_copies(world, to, files, outcome).await
             }

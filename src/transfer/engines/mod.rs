@@ -1,8 +1,10 @@
 //! The ways to hand an item over. Each is a straight run of steps in the [`Journal`]; whatever is
 //! interrupted is run again from the beginning, and picks up where it was.
 
+mod app;
 mod incoming;
 mod meetings;
+mod native;
 mod object_move;
 mod rewrite;
 mod server_move;
@@ -42,6 +44,9 @@ pub(crate) async fn prepare(task: &mut Task<'_>) -> Result<(), Error> {
     for recipient in recipients(task.plan, Engine::ServerMove) {
         server_move::prepare(task, &recipient).await?;
     }
+    for recipient in recipients(task.plan, Engine::Native) {
+        native::prepare(task, &recipient).await?;
+    }
     incoming::reshare(task).await
 }
 
@@ -56,9 +61,16 @@ pub(crate) async fn hand_over(
         Engine::ObjectMove => object_move::hand_over(task, item).await,
         Engine::Stream => stream::hand_over(task, item).await,
         Engine::Rewrite => rewrite::hand_over(task, item).await,
-        Engine::Native | Engine::App => {
-            Err(Error::Conflict(format!("{:?} is not there yet", item.engine)))
-        }
+        Engine::Native => native::hand_over(task, whole, item).await,
+        Engine::App => app::hand_over(task, item).await,
+    }
+}
+
+/// What an item has set going, and nobody wants any more.
+pub(crate) async fn let_go(task: &mut Task<'_>, item: &Item) -> Result<(), Error> {
+    match item.engine {
+        Engine::Native => native::withdraw(task, item).await,
+        _ => Ok(()),
     }
 }
 
@@ -66,6 +78,11 @@ pub(crate) async fn hand_over(
 pub(crate) async fn finish(task: &mut Task<'_>) -> Result<(), Error> {
     for recipient in recipients(task.plan, Engine::ServerMove) {
         server_move::finish(task, &recipient).await?;
+    }
+    if task.wishes.halt() == Some(Halt::Cancel) {
+        for recipient in recipients(task.plan, Engine::Native) {
+            native::finish(task, &recipient).await?;
+        }
     }
     Ok(())
 }

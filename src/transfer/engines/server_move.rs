@@ -138,7 +138,7 @@ pub(super) async fn make_folder(task: &mut Task<'_>, who: &Who, path: &str) -> R
 }
 
 /// Shares from the source to the recipient on what is handed over.
-async fn to_drop(
+pub(super) async fn to_drop(
     task: &Task<'_>,
     recipient: &str,
     noted: &Outcome,
@@ -157,7 +157,8 @@ async fn to_drop(
         task.plan
             .items
             .iter()
-            .filter(|item| item.engine == Engine::ServerMove && item.recipient == recipient)
+            .filter(|item| matches!(item.engine, Engine::ServerMove | Engine::Native))
+            .filter(|item| item.recipient == recipient)
             .any(|item| match known {
                 true => is_below(&share.path, &item.path),
                 // As the recipient sees it the path says nothing, but the number does.
@@ -176,7 +177,8 @@ pub(crate) fn is_below(path: &str, above: &str) -> bool {
     path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-async fn settle_shares(
+/// Sees to the shares of an item that lies at `helped` now, as the recipient.
+pub(super) async fn settle_shares(
     task: &mut Task<'_>,
     item: &Item,
     helped: &str,

@@ -39,6 +39,9 @@ words! {
 
     // What is lost.
     SHARES_AND_LINKS = "shares and links";
+    STAYS_MEMBER = "the source stays a member of the board";
+    SOURCE_CANNOT_SEE = "the source does not see it any more, unless it is shared with it";
+    RESULT_FILE = "a file that its results are written to stays where it is";
     PROPERTIES_AND_REMINDERS = "custom properties and reminders of the source";
     SHARES_REMADE = "some shares are made again: links may get another address";
     DELETED_EVENTS = "deleted events that wait in the trash bin";
@@ -53,16 +56,25 @@ words! {
     BY_THE_INSTANCE =
         "the instance moves the files itself: ids and versions stay, nothing is carried";
     BY_THE_DATABASE = "the database is at hand: everything stays, shares and link too";
+    BY_ITS_APP = "its app gives it to another account";
     OBJECT_BY_OBJECT = "each object of it is moved by the instance itself";
 
     // Why something stays.
     BY_PATTERN = "a pattern of the request says so";
+    TALK_BY_HAND = "conversations of Talk are handed over by an admin on the server: occ \
+                    talk:user:transfer-ownership SOURCE RECIPIENT";
+    TEAMS_BY_HAND = "teams are handed over by their owner in the app Contacts, or by an admin on \
+                     the server: occ circles:members:level TEAM MEMBER owner";
+    APPLICATIONS_BY_HAND = "applications of Tables are handed over by their owner, in the app";
+    APP_UNREADABLE = "the app did not say what the source has in it";
     NAME_TAKEN = "the recipient has something of that name";
 
     // Warnings.
     MANY_STAY = "only the first of the things that stay are named; there are";
     LOCKED = "it is locked, and waits until that is over";
     NO_FILES = "there are no files to hand over";
+    NATIVE_WAITS = "the instance hands the files over when it runs its background jobs, which may \
+                    take an hour or longer";
     PER_HOUR = "the instance may let an account make only ten of them in an hour, and the transfer \
                 waits";
     MEETINGS_GO = "future meetings with guests get the recipient as their organiser, and nobody is \
@@ -77,6 +89,7 @@ words! {
     // What was compared.
     CHECKED_ARRIVAL =
         "names and sizes; the receiving instance named the checksum of everything that arrived";
+    CHECKED_OWNER = "who owns it, as its app says";
     CHECKED_AGAIN = "names and sizes; everything was read again where it is now, and its checksum \
                      compared";
     CHECKED_SIZES = "names and sizes; of some the receiving instance named no checksum";

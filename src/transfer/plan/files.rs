@@ -272,10 +272,12 @@ fn add(draft: &mut Draft<'_>, path: &str, destination: String, unit: Unit, share
         draft.warnings.push(words::with(words::SHARE_ABOVE, path));
     }
     let database = draft.world.site.access.database.is_some();
-    let keeps = engine == Engine::ServerMove;
+    let keeps = matches!(engine, Engine::ServerMove | Engine::Native);
+    // The instance's own transfer keeps them all, as the database does.
+    let all_stay = database || engine == Engine::Native;
     let planned: Vec<SharePlan> = of
         .filter(|share| !(share.kind == 0 && share.with == unit.recipient))
-        .map(|share| becomes(share, draft.request.shares, keeps, database))
+        .map(|share| becomes(share, draft.request.shares, keeps, all_stay))
         .collect();
     let mut kept: Vec<&str> = vec![words::NAMES, words::CONTENTS, words::TIMES];
     let mut lost: Vec<&str> = Vec::new();
@@ -291,6 +293,10 @@ fn add(draft: &mut Draft<'_>, path: &str, destination: String, unit: Unit, share
             if planned.iter().any(|share| share.becomes == ShareOutcome::Remade) {
                 lost.push(words::SHARES_REMADE);
             }
+        }
+        Engine::Native => {
+            kept.extend([words::FILE_IDS, words::TAGS, words::COMMENTS, words::FAVOURITES]);
+            lost.extend([words::VERSIONS, words::PROPERTIES_AND_REMINDERS]);
         }
         _ => {
             kept.push(words::FAVOURITES);
@@ -322,13 +328,13 @@ fn add(draft: &mut Draft<'_>, path: &str, destination: String, unit: Unit, share
 }
 
 /// What becomes of a share.
-fn becomes(share: &ShareRecord, wanted: Shares, keeps: bool, database: bool) -> SharePlan {
+fn becomes(share: &ShareRecord, wanted: Shares, keeps: bool, all_stay: bool) -> SharePlan {
     let wanted = match wanted {
         Shares::Keep => true,
         Shares::Drop => false,
         Shares::Links => share.kind == 3,
     };
-    let becomes = match (wanted && keeps, database, share.can_be_made()) {
+    let becomes = match (wanted && keeps, all_stay, share.can_be_made()) {
         (false, _, _) | (true, false, false) => ShareOutcome::Lost,
         (true, true, _) => ShareOutcome::Kept,
         // Links keep their old owner after a move, most others do not.
@@ -351,6 +357,10 @@ fn engine(draft: &mut Draft<'_>) -> (Engine, String) {
     }
     match draft.request.engine {
         Some(Engine::Stream) => (Engine::Stream, says(words::ASKED_FOR)),
+        Some(Engine::Native) => {
+            native(draft);
+            (Engine::Native, says(words::ASKED_FOR))
+        }
         Some(Engine::ServerMove) | None => (Engine::ServerMove, says(words::BY_THE_INSTANCE)),
         Some(other) => {
             let detail = format!("files cannot be handed over by {other:?}");
@@ -359,6 +369,19 @@ fn engine(draft: &mut Draft<'_>) -> (Engine, String) {
             }
             (Engine::ServerMove, says(words::CANNOT))
         }
+    }
+}
+
+/// What the instance's own transfer needs and brings.
+fn native(draft: &mut Draft<'_>) {
+    if draft.warnings.iter().any(|one| one == words::NATIVE_WAITS) {
+        return;
+    }
+    draft.warnings.push(words::NATIVE_WAITS.to_owned());
+    if !draft.source.enabled {
+        let detail = "Nextcloud lets only accounts that are enabled offer files: enable the source, \
+                      or choose another engine";
+        draft.block(BlockCode::EngineCannot, detail);
     }
 }
 

@@ -4,6 +4,7 @@
 //! when the transfer starts, and where the hash differs nothing is done: what a person saw is what
 //! happens, or nothing does. Memory grows with the number of items, not of files.
 
+mod apps;
 mod check;
 mod collections;
 mod files;
@@ -105,6 +106,7 @@ impl Draft<'_> {
                 collections::plan(self, kind).await?;
             }
         }
+        apps::plan(self).await?;
         self.look_at_quotas();
         self.say_what_else();
         Ok(())
@@ -210,7 +212,8 @@ fn estimate(items: &[Item]) -> Estimate {
             Engine::ObjectMove => (10 + item.count, 0),
             Engine::Stream => (5 + item.count.div_ceil(2), item.size),
             Engine::Native => (6, 0),
-            Engine::Rewrite | Engine::App => (1, 0),
+            Engine::Rewrite => (1, 0),
+            Engine::App => (3, 0),
         };
         all.requests += requests;
         all.bytes_carried += bytes;

@@ -114,6 +114,8 @@ async fn started(from: &World, setting: &Setting) -> (World, Option<Running>, Id
         world = world.with_database().await;
     }
     let request: Request = serde_json::from_value(setting.request.clone()).expect("a request");
+    // As an instance whose cron runs at the right moment.
+    world.demo.stand_in.set_jobs_at_once(true);
     let transfers = world.transfers(None);
     let plan = transfers.plan("demo", request).await.expect("a plan");
     assert_eq!(plan.blocking, []);
@@ -211,4 +213,10 @@ async fn rewriting_survives_death_at_every_moment() {
 async fn streaming_survives_death_at_every_moment() {
     let request = request(serde_json::json!({"target": {"url": "other"}}));
     everywhere(Setting { request, database: false, elsewhere: true }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_own_transfer_of_the_instance_survives_death_at_every_moment() {
+    let request = request(serde_json::json!({"engine": "native"}));
+    everywhere(Setting { request, database: false, elsewhere: false }).await;
 }

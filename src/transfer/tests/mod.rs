@@ -3,5 +3,6 @@
 mod crash;
 mod hand_over;
 mod orders;
+mod others;
 mod streams;
 mod world;
