@@ -8,16 +8,9 @@
 //! before HTTP is spoken.
 
 use std::io;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 use arc_swap::ArcSwap;
-use http::{Method, Request, Response, StatusCode, Version, header};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use pin_project_lite::pin_project;
 use tokio::time::timeout;
 
 use super::budget::Budget;
@@ -25,13 +18,9 @@ use super::drain::{Open, Watch};
 use super::framing::Rule;
 use super::stall::Stall;
 use super::stream::{Socket, Stream, Transport};
-use super::strict::{Gate, Strict};
-use super::{BoxError, Connection, Gateway, http2, proxy_protocol};
+use super::{Connection, Gateway, http1, http2, proxy_protocol};
 use crate::config::checked::{Config, Limits, Peer};
 use crate::tls::{self, ServerTls};
-
-/// hyper wants no smaller buffer.
-const SMALLEST_BUFFER: usize = 8 << 10;
 
 /// Serves connections with a gateway. Cheap to clone.
 #[derive(Clone)]
@@ -81,23 +70,6 @@ pub enum Ended {
     /// The TLS handshake failed.
     #[error("failed to shake hands")]
     Tls(#[source] tls::HandshakeError),
-}
-
-/// A hyper service for one HTTP/1 connection.
-struct Http1Service<G> {
-    gateway: G,
-    connection: Arc<Connection>,
-    gate: Arc<Gate>,
-}
-
-pin_project! {
-    /// A call that tells the connection whether its protocol changes.
-    struct Call<F> {
-        #[pin]
-        call: F,
-        // There if the request asked for an upgrade.
-        gate: Option<Arc<Gate>>,
-    }
 }
 
 // === impl Server ===
@@ -195,7 +167,7 @@ impl<G: Gateway> Server<G> {
             let window = self.shared.budget.window(limits.h2_window_budget, wanted);
             http2::serve(stream, gateway, connection, limits, window, open).await
         } else {
-            serve_http1(stream, gateway, connection, limits, open).await
+            http1::serve(stream, gateway, connection, limits, open).await
         }
     }
 }
@@ -206,78 +178,5 @@ impl From<&Config> for Settings {
             limits: config.limits.clone(),
             proxy_protocol_from: config.listen.proxy_protocol_from.clone(),
         }
-    }
-}
-
-// === HTTP/1 ===
-
-async fn serve_http1<G: Gateway>(
-    stream: Stream,
-    gateway: G,
-    connection: Arc<Connection>,
-    limits: &Limits,
-    open: &Open,
-) -> Ended {
-    let strict = Strict::new(stream, limits.head_bytes);
-    let gate = strict.gate();
-    let service = Http1Service { gateway, connection, gate: gate.clone() };
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.client_idle)
-        .max_header_size(limits.head_bytes)
-        .max_buf_size(limits.head_bytes.max(SMALLEST_BUFFER))
-        .half_close(false)
-        .serve_connection(TokioIo::new(strict), service)
-        .with_upgrades();
-    let mut serving = pin!(serving);
-    let mut stopping = pin!(open.stopping());
-    let mut told = false;
-    let mut cut = pin!(open.cut());
-    let outcome = loop {
-        tokio::select! {
-            biased;
-            outcome = serving.as_mut() => break outcome,
-            () = stopping.as_mut(), if !told => {
-                told = true;
-                serving.as_mut().graceful_shutdown();
-            }
-            () = cut.as_mut() => return Ended::Cut,
-        }
-    };
-    match (outcome, gate.refused()) {
-        (_, Some(rule)) => Ended::Refused(rule),
-        (Ok(()), None) => Ended::Closed,
-        (Err(error), None) => Ended::Http(error),
-    }
-}
-
-impl<G: Gateway> hyper::service::Service<Request<Incoming>> for Http1Service<G> {
-    type Response = Response<G::Body>;
-    type Error = BoxError;
-    type Future = Call<G::Future>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        // The same condition as in `Framing`, which waits for the answer to such a request.
-        let asks = request.method() == Method::CONNECT
-            || request.version() == Version::HTTP_11
-                && request.headers().contains_key(header::UPGRADE);
-        let gate = asks.then(|| self.gate.clone());
-        Call { call: self.gateway.call(&self.connection, request), gate }
-    }
-}
-
-impl<F, B> Future for Call<F>
-where
-    F: Future<Output = Result<Response<B>, BoxError>>,
-{
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let outcome = ready!(this.call.poll(cx));
-        if let (Some(gate), Ok(response)) = (this.gate.take(), &outcome) {
-            gate.answered(response.status() == StatusCode::SWITCHING_PROTOCOLS);
-        }
-        Poll::Ready(outcome)
     }
 }

@@ -192,6 +192,12 @@ impl Open {
         self.exchanges.watch.stopping().await;
     }
 
+    /// Whether no exchange runs on this connection.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.exchanges.running.iter().all(|count| count.load(Ordering::SeqCst) == 0)
+    }
+
     /// Waits until nothing on this connection may run any longer.
     pub async fn cut(&self) {
         let running = &self.exchanges.running;

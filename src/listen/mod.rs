@@ -21,6 +21,7 @@ pub mod connection;
 pub mod drain;
 mod fragments;
 pub mod framing;
+mod http1;
 mod http2;
 pub mod notify;
 pub mod proxy_protocol;

@@ -18,7 +18,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -28,7 +28,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use super::framing::{Framing, Next, Rule};
-use super::stream::delegate_write;
 
 /// Bytes kept back while the answer to an upgrade is awaited.
 const HELD_BYTES: usize = 16 << 10;
@@ -60,6 +59,12 @@ pub struct Gate {
     answer: AtomicU8,
     reader: AtomicWaker,
     refused: OnceLock<Rule>,
+    /// How often bytes came or went; a number to compare.
+    moves: AtomicUsize,
+    /// Whether all that was read are whole requests.
+    between: AtomicBool,
+    /// Whether something to be written waits for the client.
+    writing: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +106,34 @@ impl Gate {
     #[must_use]
     pub fn refused(&self) -> Option<Rule> {
         self.refused.get().copied()
+    }
+
+    /// Changes whenever bytes come or go.
+    #[must_use]
+    pub fn moves(&self) -> usize {
+        self.moves.load(Ordering::Relaxed)
+    }
+
+    /// Whether all that was read are whole requests, and nothing waits to be written.
+    #[must_use]
+    pub fn is_between_requests(&self) -> bool {
+        self.between.load(Ordering::Relaxed) && !self.writing.load(Ordering::Relaxed)
+    }
+
+    /// Notes how a write went. Only the connection's task does, so there is no race.
+    fn wrote<T>(&self, outcome: Poll<T>) -> Poll<T> {
+        self.moved();
+        self.flushed(outcome)
+    }
+
+    /// Notes how a flush went. hyper also flushes where there is nothing to write.
+    fn flushed<T>(&self, outcome: Poll<T>) -> Poll<T> {
+        self.writing.store(outcome.is_pending(), Ordering::Relaxed);
+        outcome
+    }
+
+    fn moved(&self) {
+        self.moves.store(self.moves().wrapping_add(1), Ordering::Relaxed);
     }
 
     /// Takes the answer, so that the next upgrade waits for its own.
@@ -163,6 +196,14 @@ impl<S> Strict<S> {
         followed.keep > 0
     }
 
+    /// Tells the gate that bytes came.
+    fn note_read(&self) {
+        let is_followed = matches!(self.mode, Mode::Followed) && self.held.is_empty();
+        let between = is_followed && self.framing.is_between_requests();
+        self.gate.between.store(between, Ordering::Relaxed);
+        self.gate.moved();
+    }
+
     fn refuse(&self, rule: Rule) {
         tracing::debug!(rule = rule.as_str(), "refused a request");
         let _ = self.gate.refused.set(rule);
@@ -188,6 +229,26 @@ impl<S> Strict<S> {
 }
 
 impl<S: AsyncRead + Unpin> Strict<S> {
+    /// Waits for the next request, without a buffer to read it into; whether there is one.
+    ///
+    /// # Errors
+    /// If the connection breaks.
+    pub async fn asked(&mut self) -> io::Result<bool> {
+        if !self.held.is_empty() {
+            return Ok(true);
+        }
+        std::future::poll_fn(|cx| self.poll_hold(cx)).await
+    }
+
+    /// Reads a few bytes and keeps them back; ready with `false` at the end of the connection.
+    fn poll_hold(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut space = [0; 1024];
+        let mut space = ReadBuf::new(&mut space);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut space))?;
+        self.held.extend_from_slice(space.filled());
+        Poll::Ready(Ok(!space.filled().is_empty()))
+    }
+
     /// Waits for the answer to an upgrade; ready with `false` if the client left meanwhile.
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if let Some(switches) = self.gate.take_answer(cx) {
@@ -195,13 +256,9 @@ impl<S: AsyncRead + Unpin> Strict<S> {
             return Poll::Ready(Ok(true));
         }
         while self.held.len() < HELD_BYTES {
-            let mut space = [0; 1024];
-            let mut space = ReadBuf::new(&mut space);
-            ready!(Pin::new(&mut self.io).poll_read(cx, &mut space))?;
-            if space.filled().is_empty() {
+            if !ready!(self.poll_hold(cx))? {
                 return Poll::Ready(Ok(false));
             }
-            self.held.extend_from_slice(space.filled());
         }
         Poll::Pending
     }
@@ -249,7 +306,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
                     } else {
                         this.show_held(buf);
                     }
-                    if buf.filled().len() == start || this.follow(buf, start) {
+                    let shows = buf.filled().len() == start || this.follow(buf, start);
+                    this.note_read();
+                    if shows {
                         return Poll::Ready(Ok(()));
                     }
                 }
@@ -277,7 +336,32 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Strict<S> {
-    delegate_write!(io);
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.gate.wrote(Pin::new(&mut this.io).poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.gate.wrote(Pin::new(&mut this.io).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.gate.flushed(Pin::new(&mut this.io).poll_flush(cx))
+    }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();

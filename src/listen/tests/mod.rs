@@ -27,14 +27,14 @@ const AT_MOST: Duration = Duration::from_secs(20);
 
 /// Answers each request with what it was, and remembers it.
 #[derive(Clone, Default)]
-struct Echo {
+pub(super) struct Echo {
     seen: Arc<Mutex<Vec<String>>>,
     ended: Arc<Mutex<Vec<String>>>,
     connections: Arc<Mutex<Vec<Connection>>>,
 }
 
 impl Echo {
-    fn seen(&self) -> Vec<String> {
+    pub(super) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
 
@@ -128,7 +128,7 @@ async fn rig_with(config: &Config) -> Rig {
     Rig { echo, drain, client, serving }
 }
 
-async fn pair() -> (TcpStream, Socket) {
+pub(super) async fn pair() -> (TcpStream, Socket) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (socket, _) = listener.accept().await.unwrap();
