@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 
 use super::page::{self, Page, Reader, Verdict};
@@ -59,31 +59,35 @@ pub(super) async fn hold(body: Body, coding: Option<Coding>) -> Held {
         None => Source::Plain(body),
         Some(coding) => Source::Decoded(Box::new(Decoded::undoable(coding, body, CAPS))),
     };
-    let (mut head, mut reader) = (BytesMut::new(), Reader::default());
+    let mut reader = Reader::default();
     loop {
         let mut piece = match std::future::poll_fn(|cx| source.poll_piece(cx)).await {
             Some(Ok(piece)) => piece,
-            None => return source.close(Reason::Page(reader.end()), head, Bytes::new(), None),
+            None => {
+                let reason = Reason::Page(reader.end());
+                return source.close(reason, reader.into_read(), Bytes::new(), None);
+            }
             Some(Err(error)) if error.side() == Side::Proxy => {
-                return source.close(Reason::Undecodable, head, Bytes::new(), None);
+                return source.close(Reason::Undecodable, reader.into_read(), Bytes::new(), None);
             }
             Some(Err(error)) => {
-                return source.close(Reason::BrokenOff, head, Bytes::new(), Some(error));
+                let read = reader.into_read();
+                return source.close(Reason::BrokenOff, read, Bytes::new(), Some(error));
             }
         };
+        let before = reader.count();
         let verdict = reader.push(&piece);
-        let held = piece.split_to(piece.len().min(page::LIMIT - head.len()));
-        head.extend_from_slice(&held);
+        piece.advance(reader.count() - before);
         match verdict {
             None => {}
             Some(Verdict::Other(reason)) => {
-                return source.close(Reason::Page(reason), head, piece, None);
+                return source.close(Reason::Page(reason), reader.into_read(), piece, None);
             }
             Some(Verdict::Page(page)) => {
                 if let Source::Decoded(decoded) = &mut source {
                     decoded.commit();
                 }
-                let (head, tail) = (head.freeze(), piece);
+                let (head, tail) = (reader.into_read().freeze(), piece);
                 return Held::Page(Box::new(Open { page, head, tail, source, coding }));
             }
         }

@@ -3,11 +3,26 @@
 //! The bytes are only read, by the tokenizer of lol_html; nothing is ever re-written, so what passes
 //! passes as it came. Invariant: the verdict depends on the bytes and not on how they were cut. A
 //! page that is in any way unlike those of Nextcloud's layouts gets no tag.
+//!
+//! A head has a hundred scripts and style sheets, and taking each of them apart would cost ten times
+//! as much as passing the page. So only the elements that decide are looked at ([`LOOKED_AT`]); the
+//! versions in the addresses of the others, which decide nothing, are found as text.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use lol_html::send::{Element, HtmlRewriter, Settings};
-use lol_html::{MemorySettings, element};
+use bytes::BytesMut;
+use lol_html::send::{Element, ElementContentHandlers, HtmlRewriter, Settings};
+use lol_html::{MemorySettings, Selector};
+use memchr::memmem;
+
+/// What decides: the frame of the page, what could hold a policy, the first script, and everything
+/// that a parser gives no meaning in the head (it would be opened in the body).
+const LOOKED_AT: &str = "html, head, body, meta, script:first-of-type, \
+    :not(html):not(head):not(body):not(link):not(meta):not(noscript):not(script):not(style):not(title)";
+
+static SELECTOR: LazyLock<Option<Selector>> = LazyLock::new(|| LOOKED_AT.parse().ok());
 
 /// How many bytes of a page are read at most; Nextcloud 34 needs 17 KB.
 pub const LIMIT: usize = 64 << 10;
@@ -69,7 +84,7 @@ pub struct Reader {
     /// None once there is a verdict.
     rewriter: Option<Rewriter>,
     seen: Arc<Mutex<Seen>>,
-    read: usize,
+    read: BytesMut,
 }
 
 /// Its output goes nowhere.
@@ -78,10 +93,18 @@ type Rewriter = HtmlRewriter<'static, fn(&[u8])>;
 /// What the elements said so far.
 #[derive(Default)]
 struct Seen {
-    elements: usize,
-    at: Option<usize>,
-    page: Page,
-    verdict: Option<Verdict>,
+    html: Option<Range<usize>>,
+    head: Option<Range<usize>>,
+    script: Option<usize>,
+    user: String,
+    end: Option<End>,
+}
+
+/// Nothing more has to be read.
+enum End {
+    /// The body begins here.
+    Body(usize),
+    Other(Reason),
 }
 
 /// There is a verdict: no need to read on.
@@ -95,44 +118,60 @@ impl Default for Reader {
     fn default() -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let shared = Arc::clone(&seen);
-        let all = move |element: &mut Element<'_, '_>| {
+        let look = move |element: &mut Element<'_, '_>| {
             let mut seen = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.element(element);
-            if seen.verdict.is_some() { Err(Enough.into()) } else { Ok(()) }
+            seen.end = seen.element(element);
+            if seen.end.is_some() { Err(Enough.into()) } else { Ok(()) }
         };
         let memory = MemorySettings::new().with_max_allowed_memory_usage(MEMORY);
-        let settings = Settings::new_send()
-            .with_strict(false)
-            .with_memory_settings(memory)
-            .append_element_content_handler(element!("*", all));
+        let settings = Settings::new_send().with_strict(false).with_memory_settings(memory);
         let nowhere: fn(&[u8]) = |_| {};
-        Self { rewriter: Some(HtmlRewriter::new(settings, nowhere)), seen, read: 0 }
+        let rewriter = SELECTOR.as_ref().map(|selector| {
+            let look = ElementContentHandlers::default().element(look);
+            let settings = settings.append_element_content_handler((Cow::Borrowed(selector), look));
+            HtmlRewriter::new(settings, nowhere)
+        });
+        Self { rewriter, seen, read: BytesMut::new() }
     }
 }
 
 impl Reader {
-    /// Reads a piece; the verdict, once there is one. Nothing is read after it.
+    /// Reads a piece, but nothing beyond [`LIMIT`]; the verdict, once there is one.
     pub fn push(&mut self, piece: &[u8]) -> Option<Verdict> {
         let rewriter = self.rewriter.as_mut()?;
-        let piece = &piece[..piece.len().min(LIMIT - self.read)];
-        self.read += piece.len();
+        let piece = &piece[..piece.len().min(LIMIT - self.read.len())];
+        self.read.extend_from_slice(piece);
         // A rewriter that failed must not be written to any more: it would panic.
         let failed = rewriter.write(piece).is_err();
-        let verdict = self.seen.lock().unwrap_or_else(PoisonError::into_inner).verdict.take();
-        let verdict = match verdict {
-            Some(verdict) => verdict,
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let verdict = match seen.end.take() {
+            Some(End::Body(at)) => seen.verdict(&self.read, at),
+            Some(End::Other(reason)) => Verdict::Other(reason),
             None if failed => Verdict::Other(Reason::Unreadable),
-            None if self.read == LIMIT => Verdict::Other(Reason::TooLong),
+            None if self.read.len() == LIMIT => Verdict::Other(Reason::TooLong),
             None => return None,
         };
+        drop(seen);
         self.rewriter = None;
         Some(verdict)
+    }
+
+    /// How many bytes it has read.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.read.len()
+    }
+
+    /// What it has read.
+    #[must_use]
+    pub fn into_read(self) -> BytesMut {
+        self.read
     }
 
     /// Why a page that ended before there was a verdict gets no tag. What an unfinished tag at its
     /// end stands for does not matter.
     #[must_use]
-    pub fn end(self) -> Reason {
+    pub fn end(&self) -> Reason {
         Reason::NoBody
     }
 }
@@ -140,72 +179,64 @@ impl Reader {
 // === impl Seen ===
 
 impl Seen {
-    fn element(&mut self, element: &Element<'_, '_>) {
-        self.elements += 1;
-        let name = element.tag_name();
-        let is_expected = match name.as_str() {
-            "html" => self.elements == 1,
-            "head" => self.elements == 2,
-            "body" | "link" | "meta" | "noscript" | "script" | "style" | "title" => {
-                self.elements > 2
+    /// Looks at one element; tells when it is enough.
+    fn element(&mut self, element: &Element<'_, '_>) -> Option<End> {
+        let place = element.source_location().bytes();
+        let reason = match element.tag_name().as_str() {
+            "html" if self.html.is_none() && self.head.is_none() => {
+                self.html = Some(place);
+                None
             }
-            // What a parser gives no meaning for the head in that place is opened in the body.
-            _ => false,
-        };
-        let reason = match name.as_str() {
-            _ if !is_expected => Some(Reason::Odd),
-            "head" => self.head(element),
+            "head" if self.head.is_none() => {
+                self.head = Some(place);
+                self.user = unescape(&element.get_attribute("data-user").unwrap_or_default());
+                // Whoever is not signed in may read a page as large as they like: it passes at once.
+                self.user.is_empty().then_some(Reason::NoUser)
+            }
             "meta" => is_policy(element).then_some(Reason::MetaPolicy),
-            "link" => self.link(element),
-            "script" => self.script(element),
-            "body" => self.body(element),
-            _ => None,
+            "script" if self.head.is_some() => {
+                self.script.get_or_insert(place.start);
+                None
+            }
+            "body" => return Some(self.body(element, place.start)),
+            _ => Some(Reason::Odd),
         };
-        if let Some(reason) = reason {
-            self.verdict = Some(Verdict::Other(reason));
-        }
+        reason.map(End::Other)
     }
 
-    fn head(&mut self, element: &Element<'_, '_>) -> Option<Reason> {
-        self.page.user = unescape(&element.get_attribute("data-user").unwrap_or_default());
-        // Whoever is not signed in may read a page as large as they like: it passes at once.
-        self.page.user.is_empty().then_some(Reason::NoUser)
-    }
-
-    fn link(&mut self, element: &Element<'_, '_>) -> Option<Reason> {
-        let sheet = element.get_attribute("href").as_deref().and_then(sheet);
-        if let Some((app, fingerprint)) = sheet
-            && self.page.sheets.len() < SHEETS
-            && !self.page.sheets.iter().any(|(known, _)| *known == app)
-        {
-            self.page.sheets.push((app, fingerprint));
-        }
-        None
-    }
-
-    fn script(&mut self, element: &Element<'_, '_>) -> Option<Reason> {
-        if element.has_attribute("data-passeur-tours") {
-            return Some(Reason::Already);
-        }
-        self.at.get_or_insert(element.source_location().bytes().start);
-        if self.page.version_hash.is_none()
-            && let Some(source) = element.get_attribute("src")
-            && source.contains("/core-main.js?v=")
-        {
-            self.page.version_hash = fingerprint(&source);
-        }
-        None
-    }
-
-    fn body(&mut self, element: &Element<'_, '_>) -> Option<Reason> {
+    fn body(&self, element: &Element<'_, '_>, at: usize) -> End {
         let id = element.get_attribute("id");
-        if !matches!(id.as_deref(), Some("body-user" | "body-settings")) {
-            return Some(Reason::OtherLayout);
+        if matches!(id.as_deref(), Some("body-user" | "body-settings")) {
+            End::Body(at)
+        } else {
+            End::Other(Reason::OtherLayout)
         }
-        let Some(at) = self.at else { return Some(Reason::NoScript) };
-        self.page.at = at;
-        self.verdict = Some(Verdict::Page(std::mem::take(&mut self.page)));
-        None
+    }
+
+    /// Of a page whose body begins at `body`.
+    fn verdict(&mut self, read: &[u8], body: usize) -> Verdict {
+        let (Some(html), Some(head)) = (self.html.clone(), self.head.clone()) else {
+            return Verdict::Other(Reason::Odd);
+        };
+        let before = read.get(..html.start).unwrap_or_default();
+        let between = read.get(html.end..head.start);
+        if !is_doctype(before) || !between.is_some_and(|bytes| bytes.trim_ascii().is_empty()) {
+            return Verdict::Other(Reason::Odd);
+        }
+        let Some(at) = self.script.filter(|at| *at >= head.end) else {
+            return Verdict::Other(Reason::NoScript);
+        };
+        let head = read.get(head.end..body).unwrap_or_default();
+        if memmem::find(head, b" data-passeur-tours=\"").is_some() {
+            return Verdict::Other(Reason::Already);
+        }
+        let main = memmem::find(head, b"/core-main.js?v=").map(|at| &head[at..]);
+        Verdict::Page(Page {
+            at,
+            user: std::mem::take(&mut self.user),
+            version_hash: main.and_then(fingerprint),
+            sheets: sheets(head),
+        })
     }
 }
 
@@ -240,21 +271,43 @@ fn is_policy(element: &Element<'_, '_>) -> bool {
     name.trim().eq_ignore_ascii_case("content-security-policy")
 }
 
-/// App and fingerprint of `…/APP/css/FILE?v=FINGERPRINT-N`.
-fn sheet(href: &str) -> Option<(String, String)> {
-    let (before, _) = href.split_once("/css/")?;
-    let app = before.rsplit('/').next()?;
-    let is_app = !app.is_empty()
-        && app.len() <= 64
-        && app.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    (is_app && app != "core").then(|| Some((app.to_owned(), fingerprint(href)?)))?
+/// Nothing but the one line with which all layouts begin, and white space.
+fn is_doctype(before: &[u8]) -> bool {
+    before.trim_ascii().eq_ignore_ascii_case(b"<!doctype html>")
+}
+
+/// Apps and fingerprints of all `…/APP/css/FILE?v=FINGERPRINT-N"`.
+fn sheets(head: &[u8]) -> Vec<(String, String)> {
+    let mut sheets: Vec<(String, String)> = Vec::new();
+    for at in memmem::find_iter(head, b"/css/") {
+        let end =
+            memchr::memchr3(b'"', b'\'', b'>', &head[at..]).map_or(head.len(), |end| at + end);
+        let sheet = app(&head[..at]).zip(fingerprint(&head[at..end]));
+        if let Some((app, fingerprint)) = sheet
+            && sheets.len() < SHEETS
+            && !sheets.iter().any(|(known, _)| known == app)
+        {
+            sheets.push((app.to_owned(), fingerprint));
+        }
+    }
+    sheets
+}
+
+/// The app whose folder an address that begins with `before` is in.
+fn app(before: &[u8]) -> Option<&str> {
+    let last = |b: &u8| !(b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_');
+    let slash = before.iter().rposition(last)?;
+    let app = std::str::from_utf8(&before[slash + 1..]).ok()?;
+    let is_app = before[slash] == b'/' && !app.is_empty() && app.len() <= 64 && app != "core";
+    is_app.then_some(app)
 }
 
 /// The eight hexadecimal digits after `?v=`.
-fn fingerprint(address: &str) -> Option<String> {
-    let (_, version) = address.split_once("?v=")?;
-    let digits = version.get(..8)?;
-    digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| digits.to_owned())
+fn fingerprint(address: &[u8]) -> Option<String> {
+    let at = memmem::find(address, b"?v=")? + 3;
+    let digits = address.get(at..at + 8)?;
+    let is_hex = digits.iter().all(u8::is_ascii_hexdigit);
+    is_hex.then(|| String::from_utf8_lossy(digits).into_owned())
 }
 
 /// Undoes what Nextcloud escapes in the ids of accounts.
