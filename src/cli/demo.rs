@@ -1,6 +1,8 @@
 //! `passeur demo`: everything at once, to try it out: a stand-in for Nextcloud with sample accounts
 //! and data, and Passeur in front of it with a certificate made on the spot.
 
+mod commands;
+
 use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -37,9 +39,15 @@ pub(super) struct Demo {
     /// Run a second stand-in beside it, the site demo2, to hand things over to another instance
     #[arg(long)]
     second: bool,
+    /// Let a second person approve each hand-over
+    #[arg(long)]
+    approval: bool,
     /// Print one line of JSON instead of text for people
     #[arg(long)]
     json: bool,
+    /// Take commands for tests from standard input, one JSON object a line
+    #[arg(long, hide = true)]
+    commands: bool,
 }
 
 /// What is printed about a demo that runs.
@@ -96,10 +104,15 @@ impl Demo {
             let config = self.config(&folder, &first, second.as_ref());
             let server = Server::start_with(config, extras).await?;
             let started = self.started(&server, &first, second.as_ref(), token);
+            let stand = Arc::clone(&first.stand);
             let serving: Vec<_> =
                 [Some(first), second].into_iter().flatten().map(Stage::serve).collect();
             self.print(&started)?;
+            let obeying = self.commands.then(|| tokio::spawn(commands::obey(stand)));
             stop.wait().await;
+            if let Some(obeying) = obeying {
+                obeying.abort();
+            }
             running::stop(server).await;
             for (stand, serving) in serving {
                 serving.abort();
@@ -116,6 +129,7 @@ impl Demo {
             .map(|second| Cloud { target: second.target(), folder: String::new() })
             .collect();
         site.tours.enabled = true;
+        site.transfers.approval = self.approval;
         let mut config = Config { sites: vec![Arc::new(site)], ..Config::default() };
         if let Some(second) = second {
             let host = HostPattern::Exact("demo2.localhost".to_owned());

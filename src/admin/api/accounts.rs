@@ -34,18 +34,6 @@ pub(super) struct Search {
     offset: usize,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-pub(super) struct Folder {
-    /// The folder, from the account's root: `/Photos`.
-    #[serde(default)]
-    path: String,
-    /// At most so many; 500 if not said, 500 at most.
-    limit: Option<usize>,
-    /// From this one on.
-    #[serde(default)]
-    offset: usize,
-}
-
 /// An account.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Account {
@@ -67,7 +55,7 @@ pub(super) struct Account {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Accounts {
     accounts: Vec<Account>,
-    /// Whether there are more.
+    /// Whether there may be more, from `offset` plus `limit` on.
     more: bool,
 }
 
@@ -116,34 +104,6 @@ struct Left {
     reason: String,
 }
 
-/// What is in a folder.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Entries {
-    entries: Vec<FolderEntry>,
-    /// Whether there are more.
-    more: bool,
-}
-
-/// A file or folder.
-#[derive(Debug, Serialize, ToSchema)]
-struct FolderEntry {
-    name: String,
-    /// From the account's root, beginning with `/`.
-    path: String,
-    /// `file` or `folder`.
-    kind: Kind,
-    /// Bytes, of a folder with all that is below.
-    size: u64,
-    /// Files and folders directly in it, of a folder, where the instance says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u64>,
-    /// Whether there are shares of it.
-    shared: bool,
-    /// Why it cannot be handed over; absent where it can.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    barred: Option<String>,
-}
-
 /// Accounts whose name, display name or mail address holds something.
 #[utoipa::path(get, path = "/sites/{site}/accounts", tag = "accounts",
     params(("site" = String, Path), Search),
@@ -160,9 +120,10 @@ pub(super) async fn list(
     // As themselves at a space's door: the instance knows which accounts a sub-admin may see.
     let asking = caller.person().map_or(cloud.access.admin.as_str(), |person| &person.identity.uid);
     let asking = acting(&cloud, asking)?.ocs();
-    let mut users = asking.users(&search.search, limit + 1, search.offset).await?;
-    let more = users.len() > limit;
-    users.truncate(limit);
+    // An instance with several sources of accounts gives more than was asked for; all of it counts as
+    // one page, and what it said last of all is not known here.
+    let users = asking.users(&search.search, limit, search.offset).await?;
+    let more = users.len() >= limit;
     Ok(Json(Accounts { accounts: users.into_iter().map(account).collect(), more }))
 }
 
@@ -199,36 +160,6 @@ pub(super) async fn inventory(
     let calendars = calendars(&client, &uid, &mut excluded).await?;
     let address_books = address_books(&client, &uid, &mut excluded).await?;
     Ok(Json(Inventory { account, files, calendars, address_books, excluded }))
-}
-
-/// What is directly in a folder of an account.
-#[utoipa::path(get, path = "/sites/{site}/accounts/{uid}/files", tag = "accounts",
-    params(("site" = String, Path), ("uid" = String, Path), Folder),
-    responses((status = 200, body = Entries), (status = "default", body = Problem)))]
-pub(super) async fn files(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    At((site, uid)): At<(String, String)>,
-    Asked(asked): Asked<Folder>,
-) -> Result<Json<Entries>, Problem> {
-    caller.needs(Scope::Read, Some(&site))?;
-    let cloud = api.cloud(&caller, &site)?;
-    api.looks_after(&caller, &cloud, &[&uid]).await?;
-    let root = nextcloud::files(&uid).map_err(nextcloud::Error::from)?;
-    let path = root.walk(&asked.path).map_err(|error| {
-        Problem::bad("bad_path", format!("`path` is no path of a folder: {error}."))
-    })?;
-    let folder = inventory::folder(&acting(&cloud, &uid)?.dav(), &path).await?;
-    let missing = || Problem::not_found("unknown_folder", "There is no such folder.");
-    let mut children = folder.ok_or_else(missing)?.children;
-    children.sort_by_cached_key(|node| {
-        let name = node.path.name().unwrap_or_default();
-        (!node.is_folder, name.to_lowercase(), name.to_owned())
-    });
-    let limit = asked.limit.unwrap_or(MOST).clamp(1, MOST);
-    let more = children.len() > asked.offset.saturating_add(limit);
-    let entries = children.iter().skip(asked.offset).take(limit).map(|node| entry(node, &root));
-    Ok(Json(Entries { entries: entries.collect(), more }))
 }
 
 /// The account, or that there is none.
@@ -310,20 +241,7 @@ fn left(kind: Option<Kind>, path: &str, obstacle: Obstacle) -> Left {
 }
 
 /// Where a node is below the root of its account, beginning with `/`.
-fn place(node: &Node, root: &Path) -> String {
+pub(super) fn place(node: &Node, root: &Path) -> String {
     let below = node.path.below(root).unwrap_or_default();
     format!("/{}", below.trim_start_matches('/'))
-}
-
-fn entry(node: &Node, root: &Path) -> FolderEntry {
-    let count = node.files.zip(node.folders).map(|(files, folders)| files + folders);
-    FolderEntry {
-        name: node.path.name().unwrap_or_default().to_owned(),
-        path: place(node, root),
-        kind: if node.is_folder { Kind::Folder } else { Kind::File },
-        size: node.size,
-        count: count.filter(|_| node.is_folder),
-        shared: !node.shares.is_empty(),
-        barred: node.obstacle.map(|obstacle| obstacle.to_string()),
-    }
 }

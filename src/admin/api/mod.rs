@@ -6,6 +6,7 @@
 mod accounts;
 mod audit;
 mod bulk;
+mod files;
 mod me;
 mod plans;
 mod sites;
@@ -47,6 +48,7 @@ pub struct Api {
     /// The tours, where there are any.
     pub tours: Option<Arc<Tours>>,
     guesses: Guesses,
+    listings: files::Listings,
 }
 
 #[derive(OpenApi)]
@@ -70,7 +72,15 @@ impl Api {
         keeping: Arc<dyn Keeping>,
         tours: Option<Arc<Tours>>,
     ) -> Self {
-        Self { store, transfers, clouds, keeping, tours, guesses: Guesses::default() }
+        Self {
+            store,
+            transfers,
+            clouds,
+            keeping,
+            tours,
+            guesses: Guesses::default(),
+            listings: files::Listings::default(),
+        }
     }
 
     /// A site that the caller may see.
@@ -151,7 +161,7 @@ fn common() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(me::me))
         .routes(routes!(accounts::list))
         .routes(routes!(accounts::inventory))
-        .routes(routes!(accounts::files))
+        .routes(routes!(files::list))
         .routes(routes!(plans::make))
         .routes(routes!(plans::show))
         .routes(routes!(transfers::list, transfers::start))

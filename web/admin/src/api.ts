@@ -50,6 +50,8 @@ export interface FolderEntry {
   path: string;
   kind: "file" | "folder";
   size?: number;
+  /** What is directly in a folder, where the instance says. */
+  count?: number | null;
   shared: boolean;
   /** Why it cannot be handed over; absent where it can. */
   barred?: string;
@@ -57,7 +59,8 @@ export interface FolderEntry {
 
 export interface FolderPage {
   entries: FolderEntry[];
-  more: boolean;
+  /** With those that are not in this page. */
+  total: number;
 }
 
 export interface Parts {
@@ -248,8 +251,8 @@ export class Api {
     return this.ask("GET", this.at(`accounts/${encodeURIComponent(uid)}/inventory`));
   }
 
-  folder(uid: string, path: string, offset: number): Promise<FolderPage> {
-    return this.ask("GET", this.at(`accounts/${encodeURIComponent(uid)}/files`, { path, offset, limit: 500 }));
+  folder(uid: string, path: string, offset: number, search: string): Promise<FolderPage> {
+    return this.ask("GET", this.at(`accounts/${encodeURIComponent(uid)}/files`, { path, offset, search, limit: 500 }));
   }
 
   plan(request: Request): Promise<Plan> {

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { Api, type Me, Problem } from "./api";
 import { choose, locale, t } from "./i18n";
 import { read } from "./instance";
-import { base, link, usePlace } from "./route";
+import { base, link, login, usePlace } from "./route";
 import { Failure, Heading, Notice, Spinner } from "./ui/parts";
 import { Audit, Login, Sites, Tokens } from "./views/host";
 import { Transfer } from "./views/transfer";
@@ -73,12 +73,11 @@ function Door({ error, tried, enter, retry }: { error: unknown; tried: boolean; 
   const status = error instanceof Problem ? error.status : 0;
   if (base === "/" && status === 401) return <Login enter={enter} error={tried ? error : undefined} />;
   if (status === 401) {
-    const back = `/index.php/login?redirect_url=${encodeURIComponent(location.pathname)}`;
     return (
       <section class="card">
         <Heading>{t("door.login")}</Heading>
         <p>{t("door.login.words")}</p>
-        <div class="row"><a class="button primary" href={back}>{t("door.login.go")}</a></div>
+        <div class="row"><a class="button primary" href={login()}>{t("door.login.go")}</a></div>
       </section>
     );
   }

@@ -17,6 +17,11 @@ export function address(...parts: string[]): string {
   return base + parts.map(encodeURIComponent).join("/");
 }
 
+/** Where one logs in, to come back to the present address; at the host's door, the door itself. */
+export function login(): string {
+  return base === "/" ? base : `/index.php/login?redirect_url=${encodeURIComponent(location.pathname)}`;
+}
+
 export function go(...parts: string[]): void {
   history.pushState(null, "", address(...parts));
   scrollTo(0, 0);

@@ -6,6 +6,10 @@ import { Spinner } from "./parts";
 
 /** Typing pauses this long before the instance is asked, so that a name is one request. */
 const PAUSE = 250;
+/** Accounts of a page; the next one is asked for when the end of the list comes near. */
+const PAGE = 50;
+/** How near, pixels. */
+const NEAR = 200;
 
 export interface AccountFieldProps {
   api: Api;
@@ -27,6 +31,7 @@ export function AccountField({ api, label, hint, not = {}, autofocus, onChoose }
   const [state, setState] = useState<"idle" | "asking" | "failed">("idle");
   const input = useRef<HTMLInputElement>(null);
   const menu = useRef<HTMLUListElement>(null);
+  const paging = useRef<{ offset: number; stop: AbortController } | null>(null);
 
   useEffect(() => {
     if (autofocus) input.current?.focus();
@@ -38,10 +43,12 @@ export function AccountField({ api, label, hint, not = {}, autofocus, onChoose }
     const timer = setTimeout(() => {
       setState("asking");
       api
-        .accounts({ search: term, limit: 25 }, stop.signal)
+        .accounts({ search: term, limit: PAGE }, stop.signal)
         .then((page) => {
           setFound(page.accounts);
           setMore(page.more);
+          paging.current = { offset: PAGE, stop };
+          if (menu.current) menu.current.scrollTop = 0;
           setActive(page.accounts.length > 0 && term !== "" ? 0 : -1);
           setState("idle");
         })
@@ -52,8 +59,27 @@ export function AccountField({ api, label, hint, not = {}, autofocus, onChoose }
     return () => {
       clearTimeout(timer);
       stop.abort();
+      paging.current = null;
     };
   }, [api, open, term]);
+
+  const askMore = () => {
+    const now = paging.current;
+    if (!now || !more) return;
+    // Until it has come, nothing else is asked for.
+    paging.current = null;
+    api
+      .accounts({ search: term, limit: PAGE, offset: now.offset }, now.stop.signal)
+      .then((page) => {
+        const known = new Set(found.map(({ uid }) => uid));
+        setFound([...found, ...page.accounts.filter(({ uid }) => !known.has(uid))]);
+        setMore(page.more && page.accounts.length > 0);
+        paging.current = { ...now, offset: now.offset + PAGE };
+      })
+      .catch(() => {
+        if (!now.stop.signal.aborted) setState("failed");
+      });
+  };
 
   useEffect(() => {
     menu.current?.children[active]?.scrollIntoView({ block: "nearest" });
@@ -71,7 +97,10 @@ export function AccountField({ api, label, hint, not = {}, autofocus, onChoose }
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       if (!open) setOpen(true);
-      else if (event.key === "ArrowDown") setActive(active >= last ? 0 : active + 1);
+      else if (event.key === "ArrowDown") {
+        if (active >= last - 3) askMore();
+        setActive(active < last ? active + 1 : more ? last : 0);
+      }
       else setActive(active <= 0 ? last : active - 1);
     } else if (event.key === "Enter" && open) {
       event.preventDefault();
@@ -111,7 +140,7 @@ export function AccountField({ api, label, hint, not = {}, autofocus, onChoose }
           onKeyDown={key}
         />
         {/* A press on the list must not take the focus from the field. */}
-        <ul id={`${id}-list`} role="listbox" aria-label={label} ref={menu} hidden={!open} onMouseDown={(event) => event.preventDefault()}>
+        <ul id={`${id}-list`} role="listbox" aria-label={label} ref={menu} hidden={!open} onMouseDown={(event) => event.preventDefault()} onScroll={({ currentTarget: list }) => list.scrollTop + list.clientHeight > list.scrollHeight - NEAR && askMore()}>
           {found.map((account, index) => (
             <li
               key={account.uid}
@@ -136,8 +165,7 @@ export function AccountField({ api, label, hint, not = {}, autofocus, onChoose }
         {open && state === "asking" && <Spinner />}
         {open && state === "failed" && t("account.failed")}
         {open && state === "idle" && found.length === 0 && t("account.none")}
-        {open && state === "idle" && found.length > 0 && t("account.found", { n: found.length })}
-        {open && state === "idle" && more && ` ${t("account.more")}`}
+        {open && state === "idle" && found.length > 0 && (more ? t("account.more", { n: found.length }) : t("account.found", { n: found.length }))}
       </div>
     </div>
   );

@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { Problem } from "../api";
 import { known, t } from "../i18n";
+import { login } from "../route";
 
 export type Tone = "info" | "good" | "warn" | "bad";
 
@@ -16,15 +17,16 @@ export function Notice({ tone = "info", title, children }: { tone?: Tone; title?
   );
 }
 
-/** What went wrong, in words, with the request id for whoever has to look it up. */
+/** What went wrong and what to do, in words, with the request id for whoever has to look it up. */
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
   const problem = error instanceof Problem ? error : undefined;
-  const fallback = problem?.detail ?? problem?.title ?? t("failure.offline");
+  const words = problem ? known("problem", `${problem.code}.words`, problem.detail ?? "") : t("failure.offline");
   return (
     <Notice tone="bad" title={problem ? known("problem", problem.code, problem.title) : t("failure.title")}>
-      <span class="break">{fallback}</span>
+      {words && <span class="break">{words}</span>}
+      {problem?.status === 401 && <div><a class="button" href={login()}>{t("door.login.go")}</a></div>}
       {problem?.request && <span class="muted small">{t("failure.id", { id: problem.request })}</span>}
-      {retry && <div><button type="button" class="button" onClick={retry}>{t("failure.again")}</button></div>}
+      {retry && problem?.status !== 401 && <div><button type="button" class="button" onClick={retry}>{t("failure.again")}</button></div>}
     </Notice>
   );
 }

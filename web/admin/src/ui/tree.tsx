@@ -1,65 +1,47 @@
 /**
  * A tree of folders with three-state boxes, for homes of any size.
  *
- * Folders are asked for when they are opened, rows are in the page only while they are in view, and
- * the focus moves by keys as WAI-ARIA's tree pattern says: one stop for Tab, arrows inside.
+ * Folders are asked for when they are opened, and large ones page by page as they come into view; rows
+ * are in the page only while they are in view. The focus moves by keys as WAI-ARIA's tree pattern
+ * says: one stop for Tab, arrows inside.
  */
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { FolderEntry } from "../api";
+import type { FolderPage } from "../api";
 import { sentence, size, t } from "../i18n";
+import { type Loaded, PAGE, type Row, filtered, flatten, isWhole, joined, missing } from "./rows";
 import type { Mark, Selection } from "./selection";
 
 /** Height of a row, pixels; `--row` in the sheet. */
 const ROW = 44;
 /** Rows kept above and below what is in view. */
 const SPARE = 8;
-
-type Loaded = { entries: FolderEntry[]; more: boolean } | "asking" | "failed";
-
-interface Row {
-  path: string;
-  level: number;
-  entry?: FolderEntry;
-  note?: "asking" | "failed" | "more" | "empty";
-}
+/** Scrolling and typing pause this long before anything is asked for. */
+const PAUSE = 150;
 
 export interface TreeProps {
   label: string;
   selection: Selection;
   onChange(selection: Selection): void;
-  /** The children of a folder, after the `after` first ones. */
-  load(path: string, after: number): Promise<{ entries: FolderEntry[]; more: boolean }>;
+  /** A page of a folder, of what has `search` in its name. */
+  load(path: string, offset: number, search: string): Promise<FolderPage>;
   /** Only what has this in its name is shown, as far as folders are open. */
   filter?: string;
 }
 
+type Folders = ReadonlyMap<string, Loaded>;
+
 export function Tree({ label, selection, onChange, load, filter = "" }: TreeProps) {
-  const [folders, setFolders] = useState<ReadonlyMap<string, Loaded>>(new Map());
+  const [folders, setFolders] = useState<Folders>(new Map());
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set(["/"]));
   const [focus, setFocus] = useState(0);
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(400);
   const box = useRef<HTMLDivElement>(null);
   const wanted = useRef(false);
+  const search = filter.trim().toLocaleLowerCase();
+  const { found, ask, failed, again } = usePages(load, search, setFolders);
 
-  const fetch = useCallback(
-    (path: string, after = 0) => {
-      const put = (value: Loaded) => setFolders((map) => new Map(map).set(path, value));
-      if (after === 0) put("asking");
-      load(path, after).then(
-        (page) =>
-          setFolders((map) => {
-            const before = map.get(path);
-            const kept = after > 0 && typeof before === "object" ? before.entries.slice(0, after) : [];
-            return new Map(map).set(path, { entries: [...kept, ...page.entries], more: page.more });
-          }),
-        () => after === 0 && put("failed"),
-      );
-    },
-    [load],
-  );
-
-  useEffect(() => fetch("/"), [fetch]);
+  useEffect(() => ask("/", 0, ""), [ask]);
   useEffect(() => {
     const element = box.current;
     if (!element) return;
@@ -68,8 +50,20 @@ export function Tree({ label, selection, onChange, load, filter = "" }: TreeProp
     return () => observer.disconnect();
   }, []);
 
-  const rows = useMemo(() => flatten(folders, open, filter.trim().toLocaleLowerCase()), [folders, open, filter]);
+  const rows = useMemo(() => (search === "" ? flatten(folders, open) : filtered(folders, open, search, found)), [folders, open, search, found]);
   const current = Math.min(focus, Math.max(0, rows.length - 1));
+  const first = Math.max(0, Math.floor(top / ROW) - SPARE);
+  const last = Math.min(rows.length, Math.ceil((top + height) / ROW) + SPARE);
+
+  // What came into view is asked for, once scrolling or typing pauses.
+  useEffect(() => {
+    const needed = missing(rows.slice(first, last));
+    if (needed.length === 0) return;
+    const timer = setTimeout(() => {
+      for (const { folder, offset } of needed) ask(folder, offset, isWhole(folders.get(folder)) ? "" : search);
+    }, PAUSE);
+    return () => clearTimeout(timer);
+  }, [rows, first, last, ask, search, folders]);
 
   // The focus follows once the row that should have it is in the page.
   useEffect(() => {
@@ -92,11 +86,10 @@ export function Tree({ label, selection, onChange, load, filter = "" }: TreeProp
     setTop(element.scrollTop);
   };
 
+  const note = (row: Row) => (row.note === "asking" && failed(row.folder, row.at) ? "failed" : row.note);
+
   const toggle = (row: Row) => {
-    if (row.note === "more") {
-      const before = folders.get(row.path);
-      fetch(row.path, typeof before === "object" ? before.entries.length : 0);
-    } else if (row.note === "failed") fetch(row.path);
+    if (note(row) === "failed") again(row.folder, row.at);
     else if (row.entry && !row.entry.barred) onChange(selection.with(row.path, selection.mark(row.path) !== "on"));
   };
 
@@ -105,7 +98,7 @@ export function Tree({ label, selection, onChange, load, filter = "" }: TreeProp
     if (next.has(row.path)) next.delete(row.path);
     else {
       next.add(row.path);
-      if (!folders.has(row.path)) fetch(row.path);
+      if (!folders.has(row.path)) ask(row.path, 0, "");
     }
     setOpen(next);
   };
@@ -142,20 +135,23 @@ export function Tree({ label, selection, onChange, load, filter = "" }: TreeProp
     }
   };
 
-  const first = Math.max(0, Math.floor(top / ROW) - SPARE);
-  const last = Math.min(rows.length, Math.ceil((top + height) / ROW) + SPARE);
+  // The row with the focus stays, also out of view: keys would go nowhere without it.
+  const shown = rows.slice(first, last).map((row, offset) => ({ row, index: first + offset }));
+  const kept = rows[current];
+  if (kept && (current < first || current >= last)) shown.push({ row: kept, index: current });
   return (
     <div class="tree" role="tree" aria-label={label} aria-multiselectable="true" ref={box} onScroll={(event) => setTop(event.currentTarget.scrollTop)} onKeyDown={key}>
       <div class="space" role="none" style={{ blockSize: `${rows.length * ROW}px` }}>
-        {rows.slice(first, last).map((row, offset) => (
+        {shown.map(({ row, index }) => (
           <TreeRow
-            key={`${row.path}|${row.note ?? ""}`}
+            key={search === "" ? `${row.at} ${row.folder}` : `${row.note ?? ""} ${row.path}`}
             row={row}
-            index={first + offset}
+            note={note(row)}
+            index={index}
             isOpen={open.has(row.path)}
-            isCurrent={first + offset === current}
+            isCurrent={index === current}
             mark={selection.mark(row.path)}
-            onFocus={() => setFocus(first + offset)}
+            onFocus={() => setFocus(index)}
             onToggle={() => toggle(row)}
             onTwist={() => twist(row)}
           />
@@ -165,8 +161,61 @@ export function Tree({ label, selection, onChange, load, filter = "" }: TreeProp
   );
 }
 
+/** Asks for pages, each once at a time; what a search finds is kept apart from what is there. */
+function usePages(load: TreeProps["load"], search: string, setFolders: (change: (folders: Folders) => Folders) => void) {
+  const [found, setFound] = useState<Folders>(new Map());
+  const [failures, setFailures] = useState<ReadonlySet<string>>(new Set());
+  const asked = useRef(new Set<string>());
+  const present = useRef(search);
+  present.current = search;
+
+  useEffect(() => {
+    setFound(new Map());
+    setFailures(new Set());
+  }, [search]);
+
+  const ask = useCallback(
+    (folder: string, offset: number, search: string) => {
+      const id = `${offset} ${folder} ${search}`;
+      if (asked.current.has(id)) return;
+      asked.current.add(id);
+      const put = (change: (before: Loaded | undefined) => Loaded) =>
+        (search === "" ? setFolders : setFound)((map) => new Map(map).set(folder, change(map.get(folder))));
+      if (search === "" && offset === 0) put((before) => (typeof before === "object" ? before : "asking"));
+      load(folder, offset, search).then(
+        (page) => {
+          if (search === "") put((before) => joined(before, offset, page));
+          else if (search === present.current) put((before) => hits(before, offset, page));
+        },
+        () => {
+          if (search === "" && offset === 0) put(() => "failed");
+          else setFailures((all) => new Set(all).add(id));
+        },
+      ).finally(() => asked.current.delete(id));
+    },
+    [load, setFolders],
+  );
+  const of = (folder: string, at: number) => `${at - (at % PAGE)} ${folder} `;
+  return {
+    found,
+    ask,
+    failed: (folder: string, at: number) => failures.has(of(folder, at)) || failures.has(of(folder, at) + search),
+    again: (folder: string, at: number) => {
+      setFailures(new Set());
+      ask(folder, at - (at % PAGE), "");
+    },
+  };
+}
+
+/** What a search found so far, in order. */
+function hits(before: Loaded | undefined, offset: number, page: FolderPage): Loaded {
+  const entries = typeof before === "object" ? before.entries.slice(0, offset) : [];
+  return { total: page.total, entries: [...entries, ...page.entries] };
+}
+
 interface TreeRowProps {
   row: Row;
+  note: Row["note"];
   index: number;
   isOpen: boolean;
   isCurrent: boolean;
@@ -176,57 +225,41 @@ interface TreeRowProps {
   onTwist(): void;
 }
 
-function TreeRow({ row, index, isOpen, isCurrent, mark, onFocus, onToggle, onTwist }: TreeRowProps) {
+function TreeRow({ row, note, index, isOpen, isCurrent, mark, onFocus, onToggle, onTwist }: TreeRowProps) {
   const place = { insetBlockStart: `${index * ROW}px`, paddingInlineStart: `${8 + row.level * 20}px` };
-  const common = { class: `item ${isOpen ? "open" : ""}`, "data-index": index, style: place, tabIndex: isCurrent ? 0 : -1, onFocus };
+  const common = {
+    class: `item ${isOpen && row.entry ? "open" : ""}`,
+    "data-index": index,
+    style: place,
+    role: "treeitem" as const,
+    "aria-level": row.level + 1,
+    "aria-setsize": row.siblings,
+    "aria-posinset": Math.min(row.at + 1, row.siblings),
+    tabIndex: isCurrent ? 0 : -1,
+    onFocus,
+  };
   const { entry } = row;
   if (!entry) {
-    const action = row.note === "more" || row.note === "failed" ? onToggle : undefined;
+    const action = note === "failed" ? onToggle : undefined;
     return (
-      <div {...common} role="treeitem" aria-level={row.level + 1} onClick={action}>
-        <span class={action ? "button plain" : "muted"}>{t(`tree.${row.note ?? "asking"}`)}</span>
+      <div {...common} onClick={action}>
+        <span class={action ? "button plain" : "muted"}>{t(`tree.${note ?? "asking"}`)}</span>
       </div>
     );
   }
   const isFolder = entry.kind === "folder";
   const checked = mark === "some" ? "mixed" : mark === "on";
   return (
-    <div {...common} role="treeitem" aria-level={row.level + 1} aria-expanded={isFolder ? isOpen : undefined} aria-checked={entry.barred ? undefined : checked} aria-disabled={entry.barred ? true : undefined}>
+    <div {...common} aria-expanded={isFolder ? isOpen : undefined} aria-checked={entry.barred ? undefined : checked} aria-disabled={entry.barred ? true : undefined}>
       {isFolder ? <button type="button" class="twist" tabIndex={-1} aria-hidden="true" onClick={onTwist} /> : <span class="twist" style={{ visibility: "hidden" }} />}
       <span class="row grow" style={{ flexWrap: "nowrap", gap: "8px" }} onClick={onToggle}>
         {entry.barred ? <span class="box" style={{ visibility: "hidden" }} /> : <span class={`box ${mark}`} aria-hidden="true" />}
         <span class="cut grow">{entry.name}</span>
         {entry.barred && <span class="badge warn cut">{sentence(entry.barred)}</span>}
         {entry.shared && <span class="badge">{t("tree.shared")}</span>}
+        {entry.count != null && <span class="muted small nowrap hide-small">{t("tree.count", { n: entry.count })}</span>}
         <span class="muted small nowrap">{entry.size === undefined ? "" : size(entry.size)}</span>
       </span>
     </div>
   );
-}
-
-/** The rows that are there now: open folders' entries, in order, and notes where there are none. */
-function flatten(folders: ReadonlyMap<string, Loaded>, open: ReadonlySet<string>, filter: string): Row[] {
-  const rows: Row[] = [];
-  const walk = (path: string, level: number): boolean => {
-    const loaded = folders.get(path);
-    if (loaded === undefined) return false;
-    if (typeof loaded === "string") {
-      if (filter === "") rows.push({ path, level, note: loaded });
-      return false;
-    }
-    let any = false;
-    for (const entry of loaded.entries) {
-      const at = rows.length;
-      rows.push({ path: entry.path, level, entry });
-      const below = entry.kind === "folder" && open.has(entry.path) && walk(entry.path, level + 1);
-      const fits = filter === "" || entry.name.toLocaleLowerCase().includes(filter);
-      if (fits || below) any = true;
-      else rows.length = at;
-    }
-    if (loaded.more) rows.push({ path, level, note: "more" });
-    else if (loaded.entries.length === 0 && filter === "") rows.push({ path, level, note: "empty" });
-    return any;
-  };
-  walk("/", 0);
-  return rows;
 }

@@ -13,6 +13,8 @@ import { Foot, type StepProps } from "./wizard";
 
 /** Items shown at once; a plan can have thousands. */
 const SHOWN = 50;
+/** Problems that end with the plan being made again. */
+const AGAIN = new Set(["stale_plan", "unknown_plan", "blocked"]);
 
 export function Check({ api, draft, back, started }: StepProps & { started(id: string): void }) {
   const [plan, setPlan] = useState<Plan>();
@@ -82,7 +84,7 @@ export function Check({ api, draft, back, started }: StepProps & { started(id: s
             try {
               started((await api.start(plan.hash, password, key)).id);
             } catch (failed) {
-              if (!(failed instanceof Problem) || (failed.code !== "plan_stale" && failed.code !== "plan_unknown")) throw failed;
+              if (!(failed instanceof Problem) || !AGAIN.has(failed.code)) throw failed;
               setSigning(false);
               setStale(true);
               make();

@@ -12,7 +12,7 @@ export function What({ api, draft, inventory, change, next, back, error, again }
   const [filter, setFilter] = useState("");
   const uid = draft.source?.uid ?? "";
   const files = useMemo(() => Selection.of(draft.files.include, draft.files.exclude), [draft.files]);
-  const load = useCallback((path: string, after: number) => api.folder(uid, path, after), [api, uid]);
+  const load = useCallback((path: string, offset: number, search: string) => api.folder(uid, path, offset, search), [api, uid]);
   const choose = (selection: Selection) => change({ files: selection.paths() });
   const mark = files.mark("");
 
@@ -45,6 +45,7 @@ export function What({ api, draft, inventory, change, next, back, error, again }
           </Check>
           <input class="input grow" type="search" value={filter} placeholder={t("what.filter")} aria-label={t("what.filter")} onInput={(event) => setFilter(event.currentTarget.value)} />
         </div>
+        {filter && <p class="muted small">{t("what.filter.hint")}</p>}
         <Tree label={t("kind.files")} selection={files} onChange={choose} load={load} filter={filter} />
       </section>
       <Collections title={t("kind.calendars")} all={inventory.calendars} chosen={draft.calendars} onChange={(calendars) => change({ calendars })} />
