@@ -140,6 +140,8 @@ export function Tree({ label, selection, onChange, load, filter = "" }: TreeProp
   const kept = rows[current];
   if (kept && (current < first || current >= last)) shown.push({ row: kept, index: current });
   return (
+    <>
+    <p class="muted small" role="status" hidden={search === "" || rows.length > 0}>{t("tree.none")}</p>
     <div class="tree" role="tree" aria-label={label} aria-multiselectable="true" ref={box} onScroll={(event) => setTop(event.currentTarget.scrollTop)} onKeyDown={key}>
       <div class="space" role="none" style={{ blockSize: `${rows.length * ROW}px` }}>
         {shown.map(({ row, index }) => (
@@ -158,6 +160,7 @@ export function Tree({ label, selection, onChange, load, filter = "" }: TreeProp
         ))}
       </div>
     </div>
+    </>
   );
 }
 
