@@ -20,7 +20,7 @@ use super::work::{Clouds, admin};
 use crate::body::Body;
 use crate::config::checked::{Cloud, SecretSource, Transfers, UpstreamGroup};
 use crate::store::{Repeated, now};
-use crate::transfer::model::{Id, Receipt, State};
+use crate::transfer::model::{Id, ItemState, Receipt, State};
 use crate::upstream::{Group, causes};
 
 /// Pauses before a call is repeated.
@@ -91,8 +91,10 @@ pub async fn follow_all(api: &Arc<Api>) {
 async fn tell(clouds: &dyn Clouds, receipt: &Receipt) {
     let Some(settings) = clouds.transfers(&receipt.site) else { return };
     let Transfers { notify, webhook, webhook_secret, .. } = settings;
+    // Nobody has to know of what never began.
+    let moved = receipt.items.iter().any(|item| item.state != ItemState::Pending);
     let notified = async {
-        if notify {
+        if notify && (moved || receipt.state != State::Cancelled) {
             notify_accounts(clouds, receipt).await;
         }
     };
@@ -193,6 +195,8 @@ fn words(receipt: &Receipt, account: &str, language: &str) -> (String, String) {
     let subject = match (french, state, gives) {
         (true, State::Undone, _) => format!("Le transfert depuis {source} a été annulé"),
         (false, State::Undone, _) => format!("The hand-over from {source} was undone"),
+        (true, State::Cancelled, _) => format!("Le transfert depuis {source} a été interrompu"),
+        (false, State::Cancelled, _) => format!("The hand-over from {source} was stopped"),
         (true, State::Failed, _) => format!("Le transfert depuis {source} est incomplet"),
         (false, State::Failed, _) => format!("The hand-over from {source} is incomplete"),
         (true, _, true) => "Vos données ont été transmises".to_owned(),

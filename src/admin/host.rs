@@ -31,15 +31,17 @@ pub fn router(operator: Arc<Operator>) -> Router {
         None => Router::new().fallback(async || Problem::no_store()),
     };
     let api = api.layer(from_fn_with_state(Arc::clone(&operator), authenticate));
+    let page = Arc::new(page::Page::at("/"));
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(operator)
         .merge(metrics)
         .nest(api::PREFIX, api)
-        .fallback(async |request: Request| {
-            let path = request.uri().path().trim_start_matches('/').to_owned();
-            page::answer(request.method(), "/", &path)
+        .fallback(move |request: Request| {
+            let path = request.uri().path().trim_start_matches('/');
+            let answer = page.answer(request.method(), path, request.headers());
+            async { answer }
         })
         .layer(from_fn(name_request))
 }

@@ -41,6 +41,7 @@ const AHEAD: usize = 8;
 
 /// The endpoint.
 pub struct Door {
+    page: page::Page,
     api: Arc<api::Api>,
     router: Router,
     runtime: Handle,
@@ -51,7 +52,12 @@ impl Door {
     #[must_use]
     pub fn new(api: Arc<api::Api>, runtime: Handle) -> Self {
         let routes = Router::new().nest(api::PREFIX, api::space(Arc::clone(&api)));
-        Self { router: routes.layer(from_fn(host::name_request)), api, runtime }
+        Self {
+            page: page::Page::at(PREFIX),
+            router: routes.layer(from_fn(host::name_request)),
+            api,
+            runtime,
+        }
     }
 }
 
@@ -60,7 +66,8 @@ impl Endpoint for Door {
         let path = exchange.request.uri().path();
         let below = path.strip_prefix(PREFIX).unwrap_or_default().to_owned();
         if !below.starts_with("api/") {
-            let answer = page::answer(exchange.request.method(), PREFIX, &below);
+            let request = &exchange.request;
+            let answer = self.page.answer(request.method(), &below, request.headers());
             return Box::pin(async move { Ok(streamed(answer)) });
         }
         let (api, router) = (Arc::clone(&self.api), self.router.clone());

@@ -1,11 +1,12 @@
 //! Sites and transfers, as the doors use them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
 
 use super::problem::Problem;
-use crate::config::checked::Transfers;
+use crate::config::checked::{self, Transfers};
 use crate::nextcloud::Acting;
 use crate::transfer::model::{Id, State};
 use crate::transfer::{self, Error, Site, Sites};
@@ -17,6 +18,9 @@ pub trait Clouds: Sites + 'static {
 
     /// What the settings of a site say of transfers.
     fn transfers(&self, name: &str) -> Option<Transfers>;
+
+    /// A site as it is configured.
+    fn settings(&self, name: &str) -> Option<Arc<checked::Site>>;
 }
 
 /// What a person can do with a transfer.
@@ -32,6 +36,8 @@ pub(super) enum Action {
     Undo,
     /// Let it begin, as a second person.
     Approve,
+    /// Do not let it begin, as a second person.
+    Decline,
 }
 
 impl Action {
@@ -43,21 +49,23 @@ impl Action {
             Action::Cancel => "cancel",
             Action::Undo => "undo",
             Action::Approve => "approve",
+            Action::Decline => "decline",
         }
     }
 
-    /// Whether the password is asked for at a space's door: where data moves.
-    pub(super) fn asks_password(self) -> bool {
-        matches!(self, Action::Undo | Action::Approve)
+    /// Whether it is for a second person, and not for the one who started.
+    pub(super) fn is_of_another(self) -> bool {
+        matches!(self, Action::Approve | Action::Decline)
     }
 
-    /// Does it.
+    /// Does it; `why` is told where it is declined.
     pub(super) async fn carry_out(
         self,
         transfers: &transfer::Transfers,
         site: &str,
         id: Id,
         by: &str,
+        why: &str,
     ) -> Result<(), Error> {
         match self {
             Action::Pause => transfers.pause(site, id).await,
@@ -65,6 +73,7 @@ impl Action {
             Action::Cancel => transfers.cancel(site, id).await,
             Action::Undo => transfers.undo(site, id).await,
             Action::Approve => transfers.approve(site, id, by).await,
+            Action::Decline => transfers.decline(site, id, by, why).await,
         }
     }
 }

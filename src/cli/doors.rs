@@ -151,6 +151,10 @@ impl Clouds for SitesOf {
     fn transfers(&self, name: &str) -> Option<checked::Transfers> {
         self.config(name).map(|config| config.transfers.clone())
     }
+
+    fn settings(&self, name: &str) -> Option<Arc<checked::Site>> {
+        self.config(name)
+    }
 }
 
 /// Hand-overs of a running proxy.

@@ -389,6 +389,26 @@ impl Store {
         Ok(changed == 1)
     }
 
+    /// Ends a transfer that waits for a second person, with their words. Returns whether it waited.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn decline_transfer(&self, id: &str, note: &str) -> Result<bool, Error> {
+        let changed = on!(self.engine, writer => |pool| {
+            sqlx::query(
+                "UPDATE transfer SET state = 'cancelled', note = $1, ended_at = $2, secrets = NULL \
+                 WHERE id = $3 AND state = 'awaiting'",
+            )
+            .bind(note)
+            .bind(now())
+            .bind(id)
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected())
+        })?;
+        Ok(changed == 1)
+    }
+
     /// Tells the worker of a transfer what a person wants: `pause` or `cancel`. One that waits for
     /// something else is looked at now.
     ///

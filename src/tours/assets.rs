@@ -1,4 +1,4 @@
-//! What browsers fetch for tours: files named by what is in them, so that they are kept for ever.
+//! What browsers fetch for tours and for the admin page: files named by what is in them, so that they are kept for ever.
 //!
 //! A page that was loaded before a change of the catalogue asks for what it was told of then, perhaps
 //! hours later. So what was served is kept for a day after it left the catalogue, up to a bound.
@@ -12,9 +12,9 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
-    HeaderName, VARY,
+    HeaderName, IF_NONE_MATCH, VARY,
 };
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use sha2::{Digest, Sha256};
 
 use crate::body::Body;
@@ -67,6 +67,12 @@ impl Asset {
         })
     }
 
+    /// What is in it.
+    #[must_use]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Where browsers find it.
     #[must_use]
     pub fn url(&self) -> String {
@@ -76,14 +82,10 @@ impl Asset {
     /// The answer to a request with these fields.
     #[must_use]
     pub fn answer(&self, request: &HeaderMap) -> Response<Body> {
-        let (coding, bytes) = self.coded(request);
-        let mut response = Response::new(Body::from(bytes.clone()));
+        let mut response = self.coded(request).map(Body::from);
         let headers = response.headers_mut();
         let fixed = |value| HeaderValue::from_static(value);
-        headers.insert(CONTENT_TYPE, fixed(self.content_type));
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         headers.insert(CACHE_CONTROL, fixed("public, max-age=31536000, immutable"));
-        headers.insert(VARY, fixed("accept-encoding"));
         headers.insert(HeaderName::from_static("x-content-type-options"), fixed("nosniff"));
         headers
             .insert(HeaderName::from_static("cross-origin-resource-policy"), fixed("same-origin"));
@@ -92,18 +94,40 @@ impl Asset {
             HeaderName::from_static("content-security-policy"),
             fixed("default-src 'none'; style-src 'unsafe-inline'; sandbox"),
         );
-        if let Some(coding) = coding {
-            headers.insert(CONTENT_ENCODING, fixed(coding));
-        }
+        response
+    }
+
+    /// The file as this client takes it, with a validator; 304 if that is what it has.
+    #[must_use]
+    pub(crate) fn coded(&self, request: &HeaderMap) -> Response<Bytes> {
+        let (coding, bytes) = self.coding(request);
         let tag = format!("\"{}{}\"", self.hash, coding.unwrap_or_default());
+        let mut shown = request.get_all(IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
+        let has_it = shown.any(|tags| {
+            tags.split(',')
+                .map(str::trim)
+                .any(|shown| shown == "*" || shown.strip_prefix("W/").unwrap_or(shown) == tag)
+        });
+        let mut response = Response::new(if has_it { Bytes::new() } else { bytes.clone() });
+        let headers = response.headers_mut();
         if let Ok(tag) = HeaderValue::try_from(tag) {
             headers.insert(ETAG, tag);
+        }
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+        if has_it {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return response;
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        if let Some(coding) = coding {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
         }
         response
     }
 
     /// The best coding that the client takes, made once.
-    fn coded(&self, request: &HeaderMap) -> (Option<&'static str>, &Bytes) {
+    fn coding(&self, request: &HeaderMap) -> (Option<&'static str>, &Bytes) {
         let is_text = !matches!(self.content_type.split('/').next(), Some("image" | "video"))
             || self.content_type == "image/svg+xml";
         if is_text && self.bytes.len() >= WORTH_ENCODING {
@@ -155,6 +179,7 @@ impl Assets {
 
 fn content_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("json") => "application/json; charset=utf-8",

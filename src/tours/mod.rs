@@ -7,7 +7,7 @@
 //! Invariant: tours decorate. Whatever is wrong with them, pages pass as they came, and it is
 //! counted; a catalogue with errors leaves the last good one in place.
 
-mod assets;
+pub(crate) mod assets;
 pub mod catalogue;
 pub mod embedded;
 pub mod endpoint;
@@ -156,6 +156,18 @@ impl Tours {
     #[must_use]
     pub fn knows(&self, site: &checked::Site) -> bool {
         self.views.load().contains_key(&site.tours)
+    }
+
+    /// The catalogue of a site, and whether a tour is switched off in it; `None` where there are no
+    /// tours.
+    #[must_use]
+    pub fn of(
+        &self,
+        site: &checked::Site,
+    ) -> Option<(Arc<Catalogue>, impl Fn(&str) -> bool + use<>)> {
+        let view = self.view(site)?;
+        let catalogue = Arc::clone(view.catalogue.as_ref()?);
+        Some((catalogue, move |id: &str| view.is_off(id)))
     }
 
     /// Whether any site has this tour.

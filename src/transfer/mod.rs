@@ -298,6 +298,21 @@ impl Transfers {
         self.wrong_state(site, id, "approve").await
     }
 
+    /// Ends a transfer that waits for a second person, who says why, and must not be the first.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`], [`Error::SamePerson`], and as [`Error`] says.
+    pub async fn decline(&self, site: &str, id: Id, by: &str, why: &str) -> Result<(), Error> {
+        if self.row(site, id).await?.by == by {
+            return Err(Error::SamePerson);
+        }
+        let note = model::words::with(model::words::DECLINED, format_args!("{by}: {why}"));
+        if self.store.decline_transfer(&id.to_string(), &note).await? {
+            return self.tell(id, None, "state", None, &note).await;
+        }
+        self.wrong_state(site, id, "decline").await
+    }
+
     /// What came of a transfer so far.
     ///
     /// # Errors

@@ -173,8 +173,10 @@ fn common() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(transfers::cancel))
         .routes(routes!(transfers::undo))
         .routes(routes!(transfers::approve))
+        .routes(routes!(transfers::decline))
         .routes(routes!(audit::of_site))
         .routes(routes!(tours::of_site))
+        .routes(routes!(tours::catalogue))
 }
 
 /// What only the host's door has.

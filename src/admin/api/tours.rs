@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use crate::admin::caller::{Caller, Door, Scope};
-use crate::admin::given::At;
+use crate::admin::given::{Asked, At};
 use crate::admin::problem::Problem;
 use crate::tours::events::{Cell, Ledger, MissingTarget};
 
@@ -88,6 +88,73 @@ pub(super) async fn of_site(
     let cells = api.ledger().map(|ledger| ledger.cells(is_meant)).unwrap_or_default();
     let counts = cells.into_iter().map(Count::from).collect();
     Ok(Json(Counted { shown_from: crate::tours::events::SHOWN_FROM, counts }))
+}
+
+/// The tours of a site.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Tours {
+    /// Whether its pages get tours.
+    on: bool,
+    /// Those of higher priority first.
+    tours: Vec<Tour>,
+}
+
+/// A tour.
+#[derive(Debug, Serialize, ToSchema)]
+struct Tour {
+    id: String,
+    /// Its revision.
+    rev: u32,
+    /// What it is called, in the wanted language or in English.
+    title: String,
+    /// What it is about.
+    summary: String,
+    /// How many steps it has.
+    steps: usize,
+    /// Whether it is offered without being asked for.
+    offered: bool,
+    /// False where it is switched off, here or everywhere.
+    on: bool,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct Wanted {
+    /// The language of titles: `fr`, `pt-BR`.
+    #[serde(default)]
+    language: String,
+}
+
+/// The tours of a site.
+#[utoipa::path(get, path = "/sites/{site}/tours/catalogue", tag = "tours",
+    params(("site" = String, Path), Wanted),
+    responses((status = 200, body = Tours), (status = "default", body = Problem)))]
+pub(super) async fn catalogue(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    At(site): At<String>,
+    Asked(wanted): Asked<Wanted>,
+) -> Result<Json<Tours>, Problem> {
+    caller.needs(Scope::Read, Some(&site))?;
+    let settings = api.clouds.settings(&site).ok_or_else(|| Problem::unknown_site(&site))?;
+    let Some((catalogue, is_off)) = api.tours.as_ref().and_then(|tours| tours.of(&settings)) else {
+        return Ok(Json(Tours { on: false, tours: Vec::new() }));
+    };
+    let language = wanted.language.as_str();
+    let base = language.split('-').next().unwrap_or_default();
+    let texts = catalogue.texts(&[language, base, "en"]);
+    let text = |id: &str, part: &str| {
+        texts.get(&format!("tour.{id}.{part}")).and_then(|text| text.as_str()).unwrap_or_default()
+    };
+    let tours = catalogue.tours().map(|tour| Tour {
+        id: tour.id.to_owned(),
+        rev: tour.rev,
+        title: text(tour.id, "title").to_owned(),
+        summary: text(tour.id, "summary").to_owned(),
+        steps: tour.steps,
+        offered: tour.is_offered,
+        on: !is_off(tour.id),
+    });
+    Ok(Json(Tours { on: true, tours: tours.collect() }))
 }
 
 /// Targets that were missing, over all sites.

@@ -33,6 +33,8 @@ const PAGE: u32 = 100;
 const ALIVE: Duration = Duration::from_secs(15);
 /// The longest `Idempotency-Key`.
 const KEY: usize = 255;
+/// The longest reason, in characters.
+const WHY: usize = 500;
 
 #[derive(Debug, Deserialize, IntoParams)]
 pub(super) struct Wanted {
@@ -71,9 +73,12 @@ pub(super) struct New {
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Confirmed {
-    /// The password of the account that asks; needed at a space's door to undo and to approve.
+    /// The password of the account that asks; needed at a space's door.
     #[schema(value_type = Option<String>, write_only)]
     password: Option<model::Secret>,
+    /// Why it is declined, for the one who started it.
+    #[serde(default)]
+    why: String,
 }
 
 /// A transfer that was started.
@@ -269,6 +274,13 @@ action!(
     "Lets a transfer begin that somebody else started."
 );
 
+action!(
+    decline,
+    Action::Decline,
+    "/sites/{site}/transfers/{id}/decline",
+    "Ends a transfer that somebody else started and that waits for approval; says why."
+);
+
 async fn act(
     api: &Arc<Api>,
     caller: &Caller,
@@ -277,23 +289,26 @@ async fn act(
     action: Action,
     confirmed: Confirmed,
 ) -> Result<(StatusCode, Json<model::Transfer>), Problem> {
-    let scope = if action == Action::Approve { Scope::Approve } else { Scope::Transfer };
+    let scope = if action.is_of_another() { Scope::Approve } else { Scope::Transfer };
     caller.needs(scope, Some(site))?;
     let (cloud, transfer) = seen(api, caller, site, id).await?;
     let id = transfer.summary.id;
     let acted = async {
-        if action == Action::Approve && transfer.summary.by == caller.who {
-            let detail = "A second person has to approve this: you started it.";
+        if action.is_of_another() && transfer.summary.by == caller.who {
+            let detail = "A second person has to decide this: you started it.";
             return Err(Problem::forbidden("same_person", detail));
         }
-        if action.asks_password() {
-            confirm(api, caller, &cloud, site, confirmed.password.as_ref()).await?;
+        let why = confirmed.why.trim();
+        if action == Action::Decline && (why.is_empty() || why.chars().count() > WHY) {
+            let detail = "`why` has to say in 1 to 500 characters why it is declined.";
+            return Err(Problem::bad("why", detail));
         }
-        Ok(action.carry_out(&api.transfers, site, id, &caller.who).await?)
+        confirm(api, caller, &cloud, site, confirmed.password.as_ref()).await?;
+        Ok(action.carry_out(&api.transfers, site, id, &caller.who, why).await?)
     };
     let acted = acted.await;
     let name = format!("transfer.{}", action.word());
-    let detail = json!({ "plan": transfer.plan.hash });
+    let detail = json!({ "plan": transfer.plan.hash, "why": short(&confirmed.why) });
     let result = acted.as_ref().copied();
     api.note(caller, site, &name, &id.to_string(), result, detail).await?;
     acted?;
@@ -409,7 +424,7 @@ pub(super) async fn begin(
 }
 
 /// At a space's door, the password of the account that asks: neither a session nor a stored
-/// password is enough to move data.
+/// password is enough to change anything.
 async fn confirm(
     api: &Api,
     caller: &Caller,
@@ -429,6 +444,12 @@ async fn confirm(
     }
     api.guesses.right(site, uid);
     Ok(())
+}
+
+/// A reason as it is written down.
+fn short(why: &str) -> Option<String> {
+    let why: String = why.trim().chars().take(WHY).collect();
+    (!why.is_empty()).then_some(why)
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

@@ -49,6 +49,19 @@ struct Entry {
     packs: BTreeSet<String>,
 }
 
+/// A tour, as lists name it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its revision.
+    pub rev: u32,
+    /// How many steps it has.
+    pub steps: usize,
+    /// Whether it is offered without being asked for.
+    pub is_offered: bool,
+}
+
 /// Everything that is wrong with a catalogue.
 #[derive(Debug)]
 pub struct Problems(pub Vec<Problem>);
@@ -99,6 +112,26 @@ impl Catalogue {
     /// The ids of all tours, those of higher priority first.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.tours.iter().map(|entry| entry.tour.id.as_str())
+    }
+
+    /// All tours, those of higher priority first.
+    pub fn tours(&self) -> impl Iterator<Item = Shown<'_>> {
+        self.tours.iter().map(|Entry { tour, .. }| Shown {
+            id: &tour.id,
+            rev: tour.rev,
+
+            steps: tour.steps.len(),
+            is_offered: tour.offer.auto,
+        })
+    }
+
+    /// The texts of the first of these languages that there are any in, titles of tours among them:
+    /// `tour.ID.title`.
+    #[must_use]
+    pub fn texts(&self, languages: &[&str]) -> Map<String, Value> {
+        let found = languages.iter().find_map(|language| self.ui.get(*language));
+        let texts = found.map(|texts| serde_json::from_slice(texts.bytes()).unwrap_or_default());
+        texts.unwrap_or_default()
     }
 
     /// Whether there is such a tour, and in it such a step; `""` stands for the tour as a whole.

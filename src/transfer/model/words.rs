@@ -71,6 +71,7 @@ words! {
 
     // Warnings.
     MANY_STAY = "only the first of the things that stay are named; there are";
+    DECLINED = "a second person declined it";
     LOCKED = "it is locked, and waits until that is over";
     NO_FILES = "there are no files to hand over";
     NATIVE_WAITS = "the instance hands the files over when it runs its background jobs, which may \

@@ -114,6 +114,8 @@ export interface Plan {
   expires_at: string;
 }
 
+export type Action = "pause" | "resume" | "cancel" | "undo" | "approve" | "decline";
+
 export interface Progress {
   items: number;
   items_done: number;
@@ -198,8 +200,10 @@ export interface Receipt {
 export interface Me {
   door: "space" | "host";
   name: string;
+  /** The account, at a space's door. */
+  uid?: string;
   /** Sites that may be acted on; one at a space's door. */
-  sites: { name: string; approval: boolean }[];
+  sites: { name: string; approval: boolean; access: boolean }[];
   scopes: string[];
   tours: boolean;
 }
@@ -213,6 +217,8 @@ export class Problem extends Error {
     readonly detail?: string,
     readonly request?: string,
     readonly retryAfter?: number,
+    /** Everything that is wrong, where it can be several things. */
+    readonly errors: readonly string[] = [],
   ) {
     super(detail ?? title);
   }
@@ -271,8 +277,8 @@ export class Api {
     return this.ask("GET", this.at(`transfers/${id}`));
   }
 
-  act(id: string, action: "pause" | "resume" | "cancel" | "undo" | "approve", password?: string): Promise<unknown> {
-    return this.ask("POST", this.at(`transfers/${id}/${action}`), { password: password || undefined });
+  act(id: string, action: Action, password?: string, why?: string): Promise<unknown> {
+    return this.ask("POST", this.at(`transfers/${id}/${action}`), { password: password || undefined, why: why || undefined });
   }
 
   receipt(id: string): Promise<Receipt> {
@@ -310,6 +316,17 @@ export class Api {
   /** Anything else of the API: tokens, sites, audit, tours. */
   ask<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<T> {
     return this.send(method, path, body, headers, signal).then(async (answer) => (answer.status === 204 ? undefined : await answer.json()) as T);
+  }
+
+  /** What the state of something is, with its validator. */
+  async tagged<T>(path: string): Promise<{ value: T; tag: string }> {
+    const answer = await this.send("GET", path, undefined, {});
+    return { value: (await answer.json()) as T, tag: answer.headers.get("etag") ?? "*" };
+  }
+
+  /** An answer as a file. */
+  async file(path: string): Promise<Blob> {
+    return (await this.send("GET", path, undefined, { Accept: "*/*" })).blob();
   }
 
   /** An answer of one JSON value per line. */
@@ -352,8 +369,10 @@ async function problem(answer: Response): Promise<Problem> {
   }
   const text = (name: string) => (typeof said[name] === "string" ? (said[name] as string) : undefined);
   const code = text("type")?.replace(/^.*[/:#]/, "") ?? `status_${answer.status}`;
+  const listed = Array.isArray(said.errors) ? (said.errors as { detail?: unknown }[]) : [];
+  const wrong = listed.map((one) => String(one.detail ?? ""));
   const retry = Number(answer.headers.get("retry-after")) || undefined;
-  return new Problem(answer.status, code, text("title") ?? `${answer.status} ${answer.statusText}`, text("detail"), text("request_id"), retry);
+  return new Problem(answer.status, code, text("title") ?? `${answer.status} ${answer.statusText}`, text("detail"), text("request_id"), retry, wrong);
 }
 
 /** The messages of a stream of server-sent events. */

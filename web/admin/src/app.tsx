@@ -6,9 +6,14 @@ import { choose, locale, t } from "./i18n";
 import { read } from "./instance";
 import { base, link, login, usePlace } from "./route";
 import { Failure, Heading, Notice, Spinner } from "./ui/parts";
-import { Audit, Login, Sites, Tokens } from "./views/host";
+import { Audit } from "./views/audit";
+import { Login } from "./views/login";
+import { Sites } from "./views/sites";
+import { Tokens } from "./views/tokens";
+import { Missing, Tours } from "./views/tours";
 import { Transfer } from "./views/transfer";
 import { Transfers } from "./views/transfers";
+import { Looking } from "./who";
 import { Wizard } from "./wizard/wizard";
 
 const ROOT = `${base}api/v1`;
@@ -45,25 +50,49 @@ function App({ requestToken }: { requestToken?: string }) {
       <a class="skip" href="#main">{t("skip")}</a>
       <Bar me={me} leave={leave} />
       <main id="main" tabIndex={-1}>
-        {me ? <View me={me} api={api} /> : <Door error={error} tried={bearer !== ""} enter={setBearer} retry={load} />}
+        {me ? <Looking.Provider value={me}><View me={me} api={api} /></Looking.Provider> : <Door error={error} tried={bearer !== ""} enter={setBearer} retry={load} />}
       </main>
     </>
   );
 }
 
+/** A way to a view, marked where one stands. */
+function Way({ to, children }: { to: string[]; children: string }) {
+  const place = usePlace();
+  const here = to.length === 0 ? place.length === 0 : to.every((part, index) => place[index] === part);
+  return <a aria-current={here ? "page" : undefined} {...link(...to)}>{children}</a>;
+}
+
 function Bar({ me, leave }: { me?: Me; leave(): void }) {
   const isHost = me?.door === "host";
+  const has = (scope: string) => me?.scopes.includes(scope) ?? false;
   return (
     <header class="bar">
       <span class="name">{t("title")}</span>
-      <nav class="row" aria-label={t("title")}>
-        {isHost && <a {...link()}>{t("sites.title")}</a>}
-        {isHost && <a {...link("tokens")}>{t("tokens.title")}</a>}
-        {isHost && <a {...link("audit")}>{t("audit.title")}</a>}
-        {me?.door === "space" && <a href="/">{t("leave")}</a>}
-        {isHost && <button type="button" class="button plain" style={{ color: "inherit" }} onClick={leave}>{t("logout")}</button>}
-      </nav>
+      {me && (
+        <nav class="row" aria-label={t("nav")}>
+          <Way to={[]}>{t(isHost ? "sites.title" : "home.nav")}</Way>
+          {isHost && has("tokens") && <Way to={["tokens"]}>{t("tokens.title")}</Way>}
+          {has("audit") && <Way to={["audit"]}>{t("audit.title")}</Way>}
+          {me.tours && has("read") && <Way to={["tours"]}>{t("tours.title")}</Way>}
+          {!isHost && <a href="/">{t("leave")}</a>}
+          {isHost && <button type="button" class="button plain bare" onClick={leave}>{t("logout")}</button>}
+        </nav>
+      )}
     </header>
+  );
+}
+
+/** What there is of one site at the host's door. */
+function SiteBar({ me, site }: { me: Me; site: string }) {
+  const has = (scope: string) => me.scopes.includes(scope);
+  return (
+    <nav class="row crumbs" aria-label={site}>
+      <strong class="break">{site}</strong>
+      <Way to={["sites", site, "transfers"]}>{t("home.nav")}</Way>
+      {has("audit") && <Way to={["sites", site, "audit"]}>{t("audit.title")}</Way>}
+      {me.tours && <Way to={["sites", site, "tours"]}>{t("tours.title")}</Way>}
+    </nav>
   );
 }
 
@@ -103,12 +132,26 @@ function View({ me, api }: { me: Me; api: Api }) {
   const here = useMemo(() => api.for(site), [api, site]);
 
   if (isHost && first === "tokens") return <Tokens api={api} />;
-  if (isHost && first === "audit") return <Audit api={api} />;
-  if (isHost && (first !== "sites" || !second)) return <Sites me={me} />;
+  if (isHost && first === "audit") return <Audit api={api} home={home} />;
+  if (isHost && first === "tours") return <Missing api={api} />;
+  if (isHost && (first !== "sites" || !second)) return <Sites api={api} />;
   const [view, id] = isHost ? place.slice(2) : place;
-  if (view === "new") return <Wizard key={site} api={here} home={home} />;
-  if (view === "transfers" && id) return <Transfer key={id} api={here} id={id} home={home} />;
-  return <Transfers key={site} api={here} home={home} />;
+  return (
+    <>
+      {isHost && <SiteBar me={me} site={site} />}
+      {view === "new" ? (
+        <Wizard key={site} api={here} home={home} />
+      ) : view === "transfers" && id ? (
+        <Transfer key={id} api={here} id={id} home={home} />
+      ) : view === "audit" ? (
+        <Audit key={site} api={here} home={home} />
+      ) : view === "tours" ? (
+        <Tours key={site} api={here} />
+      ) : (
+        <Transfers key={site} api={here} home={home} />
+      )}
+    </>
+  );
 }
 
 const root = document.getElementById("app");

@@ -20,7 +20,7 @@ export async function read(): Promise<Instance> {
     if (!answer.ok || !answer.headers.get("content-type")?.startsWith("text/html")) return browser;
     // Styles are of no use here, and our policy reports every one that is parsed.
     const bare = (await answer.text()).replace(/<style\b[\s\S]*?<\/style>/gi, "").replace(/\sstyle=("[^"]*"|'[^']*')/gi, "");
-    const page = new DOMParser().parseFromString(bare, "text/html");
+    const page = new DOMParser().parseFromString(inert(bare), "text/html");
     const requestToken = page.head.dataset.requesttoken;
     if (!page.head.dataset.user || !requestToken) return browser;
     dress(page);
@@ -28,6 +28,15 @@ export async function read(): Promise<Instance> {
   } catch {
     return browser;
   }
+}
+
+/**
+ * Text that becomes a document of its own, in which nothing runs, and is only read. Our policy lets no
+ * other text become markup.
+ */
+function inert(text: string): string {
+  const types = (globalThis as { trustedTypes?: { createPolicy(name: string, rules: { createHTML(text: string): string }): { createHTML(text: string): string } } }).trustedTypes;
+  return types?.createPolicy("passeur", { createHTML: (text) => text }).createHTML(text) ?? text;
 }
 
 /** Puts on the themes of a page. */

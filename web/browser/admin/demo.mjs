@@ -14,8 +14,8 @@ export const skip = binary ? false : 'PASSEUR_BIN names no binary'
 /** A folder for pictures of every view, to be looked at. */
 const shots = process.env.SHOTS
 
-/** A demo that runs while the tests of a file do, started with these options. */
-export function demo(...options) {
+/** A demo that runs while the tests of a file do, started with these options and then made ready. */
+export function demo(options = [], ready = async () => {}) {
   const it = {}
   let child
   let answers
@@ -28,6 +28,7 @@ export function demo(...options) {
     answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
     Object.assign(it, JSON.parse((await answers.next()).value))
     it.browser = await launch()
+    await ready(it)
   })
   after(async () => {
     await it.browser?.close()

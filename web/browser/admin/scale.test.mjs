@@ -1,13 +1,11 @@
 // A cloud of 2,000 accounts, and a folder of 20,000 files: nothing is asked for that is not looked at,
 // and scrolling stays smooth.
 import assert from 'node:assert/strict'
-import { before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { choose, demo, finish, looks, skip, step } from './demo.mjs'
 
 const FILES = 20_000
-const site = demo()
-before(async () => {
-  if (skip) return
+const site = demo([], async (site) => {
   await site.command({ add_accounts: 2000 })
   await site.command({ fill_folder: { account: 'user00007', folder: 'Archive', files: FILES, size: 100 } })
 })

@@ -1,6 +1,6 @@
 /** Small parts that many views share. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { Problem } from "../api";
 import { known, t } from "../i18n";
 import { login } from "../route";
@@ -24,6 +24,7 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
   return (
     <Notice tone="bad" title={problem ? known("problem", problem.code, problem.title) : t("failure.title")}>
       {words && <span class="break">{words}</span>}
+      {problem && problem.errors.length > 0 && <ul>{problem.errors.map((error) => <li key={error} class="break">{error}</li>)}</ul>}
       {problem?.status === 401 && <div><a class="button" href={login()}>{t("door.login.go")}</a></div>}
       {problem?.request && <span class="muted small">{t("failure.id", { id: problem.request })}</span>}
       {retry && problem?.status !== 401 && <div><button type="button" class="button" onClick={retry}>{t("failure.again")}</button></div>}
@@ -85,5 +86,67 @@ export function Choice<T extends string>(props: { legend: string; value: T; opti
         </label>
       ))}
     </fieldset>
+  );
+}
+
+/** Gives something as a file; made here, so that no token has to stand in an address. */
+export function save(content: Blob, name: string): void {
+  const url = URL.createObjectURL(content);
+  const anchor = document.createElement("a");
+  anchor.href = url;
+  anchor.download = name;
+  anchor.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/**
+ * Asks again before something that cannot be taken back easily; at a space's door with the password
+ * of whoever looks.
+ */
+export function Confirm(props: {
+  title: string;
+  action: string;
+  tone?: "primary" | "danger";
+  password: boolean;
+  ready?: boolean;
+  onClose(): void;
+  run(password: string): Promise<void>;
+  children?: ComponentChildren;
+}) {
+  const [password, setPassword] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>();
+  const id = useId();
+  const submit = (event: Event) => {
+    event.preventDefault();
+    // Twice pressed is once done.
+    if (busy) return;
+    setBusy(true);
+    setError(undefined);
+    props.run(password).catch((failed) => {
+      setError(failed);
+      setPassword("");
+      setBusy(false);
+    });
+  };
+  return (
+    <Dialog title={props.title} onClose={props.onClose}>
+      <form onSubmit={submit}>
+        {props.children}
+        {props.password && (
+          <div class="field">
+            <label for={id}>{t("sign.password")}</label>
+            <input id={id} class="input" type="password" autocomplete="current-password" required value={password} onInput={(event) => setPassword(event.currentTarget.value)} />
+          </div>
+        )}
+        {error !== undefined && <Failure error={error} />}
+        <div class="row end">
+          <button type="button" class="button plain" onClick={props.onClose}>{t("back")}</button>
+          <button type="submit" class={`button ${props.tone ?? "primary"}`} disabled={busy || props.ready === false || (props.password && password === "")}>
+            {busy ? t("busy") : props.action}
+          </button>
+        </div>
+      </form>
+    </Dialog>
   );
 }

@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import type { Api, ItemReceipt, Receipt, State } from "../api";
 import { moment, number, sentence, size, t } from "../i18n";
-import { Failure, Notice, Spinner } from "../ui/parts";
+import { Failure, Notice, Spinner, save } from "../ui/parts";
 
 const SHOWN = 200;
 
@@ -25,7 +25,7 @@ export function ReceiptView({ api, id, state }: { api: Api; id: string; state: S
         <h2 id="receipt">{t("receipt.title")}</h2>
         <span class="row no-print">
           <button type="button" class="button" onClick={() => print()}>{t("receipt.print")}</button>
-          <button type="button" class="button" onClick={() => save(receipt)}>{t("receipt.save")}</button>
+          <button type="button" class="button" onClick={() => save(new Blob([JSON.stringify(receipt, null, 2)], { type: "application/json" }), `passeur-receipt-${receipt.id}.json`)}>{t("receipt.save")}</button>
         </span>
       </div>
       {receipt.state === "done" && <Notice tone="good" title={t("receipt.done")}>{t("receipt.verified")}</Notice>}
@@ -75,14 +75,4 @@ function Item({ item }: { item: ItemReceipt }) {
       )}
     </li>
   );
-}
-
-/** Gives the receipt as a file; made here, so that no token has to stand in an address. */
-function save(receipt: Receipt): void {
-  const url = URL.createObjectURL(new Blob([JSON.stringify(receipt, null, 2)], { type: "application/json" }));
-  const anchor = document.createElement("a");
-  anchor.href = url;
-  anchor.download = `passeur-receipt-${receipt.id}.json`;
-  anchor.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

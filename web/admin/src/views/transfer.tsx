@@ -1,22 +1,25 @@
 /** One hand-over: its progress while it runs, its receipt when it is over. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { type Api, type ItemProgress, Problem, type Transfer as Job, type TransferEvent } from "../api";
+import { type Action, type Api, type ItemProgress, Problem, type Transfer as Job, type TransferEvent } from "../api";
 import { list, moment, number, sentence, size, span, t } from "../i18n";
 import { link } from "../route";
-import { Dialog, Failure, Heading, Notice, Spinner } from "../ui/parts";
+import { Confirm, Failure, Heading, Notice, Spinner } from "../ui/parts";
+import { called, nameOf, useMe } from "../who";
+import { PlanView } from "./plan";
 import { ReceiptView } from "./receipt";
 import { StateBadge, isOver, share } from "./state";
 
 /** The list of items is asked for again at most this often, milliseconds. */
 const REFRESH = 1500;
 const SHOWN = 100;
-
-type Action = "pause" | "resume" | "cancel" | "undo" | "approve";
+/** What takes something back. */
+const DANGER: ReadonlySet<Action> = new Set<Action>(["cancel", "undo", "decline"]);
 
 export function Transfer({ api, id, home }: { api: Api; id: string; home: string[] }) {
   const [job, setJob] = useState<Job>();
   const [error, setError] = useState<unknown>();
   const [asked, setAsked] = useState<Action>();
+  const me = useMe();
 
   const load = useCallback(() => api.transfer(id).then((found) => { setJob(found); setError(undefined); }, setError), [api, id]);
   const follow = useFollower(api, id, load, setJob);
@@ -24,7 +27,7 @@ export function Transfer({ api, id, home }: { api: Api; id: string; home: string
 
   if (!job) return error === undefined ? <Spinner /> : <section class="card"><Failure error={error} retry={() => void load()} /></section>;
   const over = isOver(job.state);
-  const act = (action: Action) => (action === "pause" || action === "resume" ? void api.act(id, action).then(load, setError) : setAsked(action));
+  const isOwn = job.by === nameOf(me);
   return (
     <>
       <section class="card">
@@ -33,24 +36,26 @@ export function Transfer({ api, id, home }: { api: Api; id: string; home: string
           <StateBadge state={job.state} />
         </div>
         <p class="muted small">
-          {moment(job.created_at)} · {t("transfer.by", { who: job.by })}
-          {job.approved_by && ` · ${t("transfer.approvedBy", { who: job.approved_by })}`}
+          {moment(job.created_at)} · {t("transfer.by", { who: called(job.by) })}
+          {job.approved_by && ` · ${t("transfer.approvedBy", { who: called(job.approved_by) })}`}
           {job.begins_at && ` · ${t("transfer.begins", { time: moment(job.begins_at) })}`}
         </p>
-        {error !== undefined && <Failure error={error} />}
+        {error !== undefined && <Failure error={error} retry={() => void load()} />}
         {job.note && <Notice tone={job.state === "failed" || job.state === "undo_failed" ? "bad" : "info"}><span class="break">{sentence(job.note)}</span></Notice>}
-        {!over && <Running job={job} rate={follow.rate} text={follow.text} />}
-        <Actions job={job} act={act} />
+        {job.state === "awaiting" && <Notice tone="warn" title={t(isOwn ? "awaiting.own" : "awaiting.other")}>{t(isOwn ? "awaiting.own.words" : "awaiting.other.words")}</Notice>}
+        {!over && job.state !== "awaiting" && <Running job={job} rate={follow.rate} text={follow.text} />}
+        <Actions job={job} isOwn={isOwn} act={setAsked} />
         {!over && <p class="muted small">{t("transfer.close")}</p>}
         <p class="no-print"><a {...link(...home)}>{t("transfer.all")}</a></p>
       </section>
-      {over ? <ReceiptView api={api} id={id} state={job.state} /> : <Items items={job.items} />}
+      {job.state === "awaiting" && <PlanView plan={job.plan} />}
+      {over ? <ReceiptView api={api} id={id} state={job.state} /> : job.state !== "awaiting" && <Items items={job.items} />}
       {asked && (
-        <Confirm
+        <Ask
           action={asked}
           onClose={() => setAsked(undefined)}
-          run={async (password) => {
-            await api.act(id, asked, password);
+          run={async (password, why) => {
+            await api.act(id, asked, password, why);
             setAsked(undefined);
             await load();
             follow.again();
@@ -58,6 +63,31 @@ export function Transfer({ api, id, home }: { api: Api; id: string; home: string
         />
       )}
     </>
+  );
+}
+
+/** What is done to a hand-over is asked once more; who declines says why. */
+function Ask({ action, onClose, run }: { action: Action; onClose(): void; run(password: string, why: string): Promise<void> }) {
+  const me = useMe();
+  const [why, setWhy] = useState("");
+  return (
+    <Confirm
+      title={t(`confirm.${action}`)}
+      action={t(`action.${action}`)}
+      tone={DANGER.has(action) ? "danger" : "primary"}
+      password={me.door === "space"}
+      ready={action !== "decline" || why.trim() !== ""}
+      onClose={onClose}
+      run={(password) => run(password, why.trim())}
+    >
+      <p>{t(`confirm.${action}.words`)}</p>
+      {action === "decline" && (
+        <div class="field">
+          <label for="why">{t("decline.why")}</label>
+          <textarea id="why" class="input" rows={3} maxLength={500} required value={why} onInput={(event) => setWhy(event.currentTarget.value)} />
+        </div>
+      )}
+    </Confirm>
   );
 }
 
@@ -115,21 +145,28 @@ function Running({ job, rate, text }: { job: Job; rate: number; text: string }) 
   );
 }
 
-function Actions({ job, act }: { job: Job; act(action: Action): void }) {
+function Actions({ job, isOwn, act }: { job: Job; isOwn: boolean; act(action: Action): void }) {
+  const { scopes } = useMe();
+  const may = scopes.includes("transfer");
+  const decides = job.state === "awaiting" && !isOwn && scopes.includes("approve");
+  // Of what never began, nothing can be put back.
+  const began = job.state !== "cancelled" || job.items.some((item) => item.state !== "pending");
   const can: Record<Action, boolean> = {
-    approve: job.state === "awaiting",
-    pause: job.state === "running" || job.state === "queued",
-    resume: job.state === "paused" || job.state === "failed",
-    cancel: ["awaiting", "queued", "running", "paused"].includes(job.state),
-    undo: ["done", "failed", "cancelled", "undo_failed"].includes(job.state) && (!job.undo_until || Date.parse(job.undo_until) > Date.now()),
+    approve: decides,
+    decline: decides,
+    pause: may && (job.state === "running" || job.state === "queued"),
+    resume: may && (job.state === "paused" || job.state === "failed"),
+    cancel: may && (["queued", "running", "paused"].includes(job.state) || (job.state === "awaiting" && isOwn)),
+    undo: may && began && ["done", "failed", "cancelled", "undo_failed"].includes(job.state) && (!job.undo_until || Date.parse(job.undo_until) > Date.now()),
   };
   const shown = (Object.keys(can) as Action[]).filter((action) => can[action]);
   if (shown.length === 0) return null;
+  const tone = (action: Action) => (DANGER.has(action) ? "danger" : action === "approve" || action === "resume" ? "primary" : "");
   return (
     <div class="row no-print">
       {shown.map((action) => (
-        <button key={action} type="button" class={`button ${action === "approve" ? "primary" : action === "cancel" || action === "undo" ? "danger" : ""}`} onClick={() => act(action)}>
-          {t(`action.${action}`)}
+        <button key={action} type="button" class={`button ${tone(action)}`} onClick={() => act(action)}>
+          {t(action === "resume" && job.state === "failed" ? "action.again" : `action.${action}`)}
         </button>
       ))}
       {can.undo && job.undo_until && <span class="muted small">{t("transfer.undoUntil", { time: moment(job.undo_until) })}</span>}
@@ -157,38 +194,5 @@ function Items({ items }: { items: ItemProgress[] }) {
       </ul>
       {sorted.length > SHOWN && <p class="muted">{t("transfer.moreItems", { n: sorted.length - SHOWN })}</p>}
     </section>
-  );
-}
-
-/** Asks again before what cannot be taken back easily, with the password. */
-function Confirm({ action, onClose, run }: { action: Action; onClose(): void; run(password: string): Promise<void> }) {
-  const [password, setPassword] = useState("");
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
-  const submit = (event: Event) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(undefined);
-    run(password).catch((failed) => {
-      setError(failed);
-      setPassword("");
-      setBusy(false);
-    });
-  };
-  return (
-    <Dialog title={t(`confirm.${action}` as Parameters<typeof t>[0])} onClose={onClose}>
-      <form onSubmit={submit}>
-        <p>{t(`confirm.${action}.words` as Parameters<typeof t>[0])}</p>
-        <div class="field">
-          <label for="confirm-password">{t("sign.password")}</label>
-          <input id="confirm-password" class="input" type="password" autocomplete="current-password" required value={password} onInput={(event) => setPassword(event.currentTarget.value)} />
-        </div>
-        {error !== undefined && <Failure error={error} />}
-        <div class="row end">
-          <button type="button" class="button plain" onClick={onClose}>{t("back")}</button>
-          <button type="submit" class={`button ${action === "approve" ? "primary" : "danger"}`} disabled={busy || password === ""}>{t(`action.${action}`)}</button>
-        </div>
-      </form>
-    </Dialog>
   );
 }

@@ -4,6 +4,7 @@ import type { Api, Summary } from "../api";
 import { list, moment, t } from "../i18n";
 import { link } from "../route";
 import { Failure, Heading, Spinner } from "../ui/parts";
+import { called, useMe } from "../who";
 import { StateBadge, share } from "./state";
 
 const PAGE = 50;
@@ -36,17 +37,24 @@ export function Transfers({ api, home }: { api: Api; home: string[] }) {
     return () => clearInterval(timer);
   }, [ask, moving]);
 
-  const waiting = all?.filter((one) => one.state === "awaiting") ?? [];
+  // Those that wait are asked for by themselves: they may be older than what is listed.
+  const [waiting, setWaiting] = useState<Summary[]>([]);
+  const me = useMe();
+  const approval = me.sites.find((site) => site.name === api.siteName)?.approval ?? false;
+  useEffect(() => {
+    if (approval) api.transfers({ state: "awaiting", limit: PAGE }).then((page) => setWaiting(page.transfers), () => {});
+  }, [api, approval]);
   return (
     <>
       <section class="card">
         <Heading>{t("home.title")}</Heading>
         <p class="muted">{t("home.intro")}</p>
-        <div class="row"><a class="button primary" {...link(...home, "new")}>{t("home.new")}</a></div>
+        {me.scopes.includes("transfer") && <div class="row"><a class="button primary" {...link(...home, "new")}>{t("home.new")}</a></div>}
       </section>
       {waiting.length > 0 && (
         <section class="card">
           <h2>{t("home.waiting", { n: waiting.length })}</h2>
+          <p class="muted">{t("home.waiting.words")}</p>
           <Rows all={waiting} home={home} />
         </section>
       )}
@@ -76,7 +84,7 @@ function Rows({ all, home }: { all: Summary[]; home: string[] }) {
             </a>
             <StateBadge state={one.state} />
           </div>
-          <span class="muted small">{moment(one.created_at)} · {t("transfer.by", { who: one.by })}</span>
+          <span class="muted small">{moment(one.created_at)} · {t("transfer.by", { who: called(one.by) })}</span>
           {(one.state === "running" || one.state === "undoing") && <progress max={1} value={share(one.progress)} aria-label={t("progress")} />}
         </li>
       ))}
