@@ -22,7 +22,7 @@ export function Transfer({ api, id, home }: { api: Api; id: string; home: string
   const me = useMe();
 
   const load = useCallback(() => api.transfer(id).then((found) => { setJob(found); setError(undefined); }, setError), [api, id]);
-  const follow = useFollower(api, id, load, setJob);
+  const follow = useFollower(api, id, load, setJob, setError);
   useEffect(() => void load(), [load]);
 
   if (!job) return error === undefined ? <Spinner /> : <section class="card"><Failure error={error} retry={() => void load()} /></section>;
@@ -92,7 +92,7 @@ function Ask({ action, onClose, run }: { action: Action; onClose(): void; run(pa
 }
 
 /** Follows the events of a transfer: state and numbers at once, the items a little later. */
-function useFollower(api: Api, id: string, load: () => Promise<void>, setJob: (change: (job: Job | undefined) => Job | undefined) => void) {
+function useFollower(api: Api, id: string, load: () => Promise<void>, setJob: (change: (job: Job | undefined) => Job | undefined) => void, setError: (error: unknown) => void) {
   const [text, setText] = useState("");
   const [rate, setRate] = useState(0);
   const [round, setRound] = useState(0);
@@ -114,14 +114,15 @@ function useFollower(api: Api, id: string, load: () => Promise<void>, setJob: (c
       }, isOver(event.state) ? 0 : REFRESH);
     };
     api.events(id, on, stop.signal).catch((failed) => {
-      // The list stays as it is; the page says so when something is asked of it.
+      // Nobody may look any more: what stands there stays, with the way back in.
       if (!(failed instanceof Problem)) throw failed;
+      setError(failed);
     });
     return () => {
       stop.abort();
       clearTimeout(timer);
     };
-  }, [api, id, load, setJob, round]);
+  }, [api, id, load, setJob, setError, round]);
   return { text, rate, again: () => setRound((n) => n + 1) };
 }
 
