@@ -56,10 +56,13 @@ function App({ requestToken }: { requestToken?: string }) {
   );
 }
 
+/** Views that are not below the first one. */
+const OTHERS = new Set(["tokens", "audit", "tours"]);
+
 /** A way to a view, marked where one stands. */
 function Way({ to, children }: { to: string[]; children: string }) {
   const place = usePlace();
-  const here = to.length === 0 ? place.length === 0 : to.every((part, index) => place[index] === part);
+  const here = to.length === 0 ? !OTHERS.has(place[0] ?? "") : to.every((part, index) => place[index] === part);
   return <a aria-current={here ? "page" : undefined} {...link(...to)}>{children}</a>;
 }
 

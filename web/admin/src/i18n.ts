@@ -77,6 +77,12 @@ export function sentence(english: string): string {
   return english;
 }
 
+/** The same, where it stands by itself: with a capital. */
+export function said(english: string): string {
+  const [first = "", ...rest] = sentence(english);
+  return first.toLocaleUpperCase(language) + rest.join("");
+}
+
 function fill(text: Text, values: Values): string {
   const form = typeof text === "string" ? text : (text[plurals.select(Number(values.n ?? 0))] ?? text.other ?? "");
   return form.replace(/\{(\w+)\}/g, (_, name: string) => {

@@ -51,44 +51,6 @@ describe('the admin page', { skip }, () => {
     await finish(page)
   })
 
-  test('the same by keyboard alone, in French, on a phone', async () => {
-    const page = await site.as('admin', { locale: 'fr-FR', viewport: { width: 320, height: 700 }, colorScheme: 'dark' })
-    const press = async (...keys) => {
-      for (const key of keys) await page.keyboard.press(key)
-    }
-    const until = async (found) => {
-      for (let i = 0; i < 30; i++) {
-        if (await page.evaluate(found)) return
-        await page.keyboard.press('Tab')
-      }
-      assert.fail('the focus never came there')
-    }
-    await page.locator('h1').waitFor()
-    await until(() => document.activeElement.matches('a.primary'))
-    await press('Enter')
-    await page.getByRole('combobox').waitFor()
-    await page.keyboard.type('Carol')
-    await page.locator('[role=option][aria-selected=true]').waitFor()
-    await press('Enter')
-    await until(() => document.activeElement.matches('.foot .primary'))
-    await press('Enter')
-    await page.locator('.foot .primary:not([disabled])').waitFor()
-    await until(() => document.activeElement.matches('.foot .primary'))
-    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 320, 'nothing is cut off')
-    await looks(page, 'phone-what')
-    await press('Enter')
-    await page.getByRole('combobox').waitFor()
-    await page.keyboard.type('Dave')
-    await page.locator('[role=option][aria-selected=true]').waitFor()
-    await press('Enter')
-    await until(() => document.activeElement.matches('.foot .primary'))
-    await looks(page, 'phone-to')
-    await press('Enter')
-    await page.locator('.foot .primary:not([disabled]), .notice').first().waitFor()
-    await looks(page, 'phone-check')
-    await finish(page)
-  })
-
   test('what was chosen is there again after a new login', async () => {
     const page = await site.as('admin')
     await prepare(page, 'Alice', 'Bob')

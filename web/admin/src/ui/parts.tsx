@@ -45,27 +45,32 @@ export function Heading({ children }: { children: ComponentChildren }) {
   return <h1 ref={self} tabIndex={-1}>{children}</h1>;
 }
 
-/** A modal dialog; the browser keeps the focus in it and gives it back. */
+/** A modal dialog; the browser keeps the focus in it, and it goes back to where it was. */
 export function Dialog({ title, onClose, children }: { title: string; onClose(): void; children: ComponentChildren }) {
   const self = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
     const dialog = self.current;
+    const before = document.activeElement;
     dialog?.showModal();
-    return () => dialog?.close();
+    return () => {
+      dialog?.close();
+      // A dialog that leaves the page does not give the focus back by itself.
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
   }, []);
   return (
-    <dialog ref={self} aria-labelledby={id} onClose={onClose} onCancel={onClose}>
+    <dialog ref={self} aria-labelledby={id} onClose={onClose}>
       <h2 id={id}>{title}</h2>
       {children}
     </dialog>
   );
 }
 
-export function Check(props: { checked: boolean; disabled?: boolean; onChange(on: boolean): void; children: ComponentChildren }) {
+export function Check(props: { checked: boolean; some?: boolean; disabled?: boolean; onChange(on: boolean): void; children: ComponentChildren }) {
   return (
     <label class="check">
-      <input type="checkbox" checked={props.checked} disabled={props.disabled} onChange={(event) => props.onChange(event.currentTarget.checked)} />
+      <input type="checkbox" checked={props.checked} indeterminate={props.some ?? false} disabled={props.disabled} onChange={(event) => props.onChange(event.currentTarget.checked)} />
       <span>{props.children}</span>
     </label>
   );

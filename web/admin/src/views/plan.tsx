@@ -1,7 +1,7 @@
 /** A plan in plain words: what will happen, what is lost, what blocks, and each item. */
 import { useState } from "preact/hooks";
 import type { Plan, PlanItem } from "../api";
-import { known, moment, sentence, size, span, t } from "../i18n";
+import { known, moment, said, sentence, size, span, t } from "../i18n";
 import { Notice } from "../ui/parts";
 
 /** Items shown at once; a plan can have thousands. */
@@ -23,7 +23,7 @@ export function PlanParts({ plan, names }: { plan: Plan; names: Names }) {
           <ul>{plan.blocking.map((block, index) => <li key={index} class="break">{known("block", block.code, block.detail)} <span class="muted">{plan.items.find((item) => item.id === block.item)?.name}</span></li>)}</ul>
         </Notice>
       )}
-      {plan.warnings.map((warning) => <Notice key={warning} tone="warn"><span class="break">{sentence(warning)}</span></Notice>)}
+      {plan.warnings.map((warning) => <Notice key={warning} tone="warn"><span class="break">{said(warning)}</span></Notice>)}
       {plan.items.length === 0 && <Notice tone="warn">{t("check.nothing")}</Notice>}
       <Items plan={plan} names={names} />
       {plan.excluded.length > 0 && (
@@ -93,6 +93,7 @@ function Item({ item, names }: { item: PlanItem; names: Names }) {
       <span class="muted small break">
         {of}{item.size > 0 && ` · ${size(item.size)}`} → {names[item.recipient] ?? item.recipient}: {item.destination}
       </span>
+      {(item.lost.length > 0 || remade > 0 || lost > 0) && <strong class="small">{t("item.lost")}</strong>}
       {item.lost.map((text) => <span key={text} class="lost small">{sentence(text)}</span>)}
       {remade > 0 && <span class="lost small">{t("check.remade", { n: remade })}</span>}
       {lost > 0 && <span class="lost small">{t("check.sharesLost", { n: lost })}</span>}

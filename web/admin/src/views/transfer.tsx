@@ -1,7 +1,7 @@
 /** One hand-over: its progress while it runs, its receipt when it is over. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { type Action, type Api, type ItemProgress, Problem, type Transfer as Job, type TransferEvent } from "../api";
-import { list, moment, number, sentence, size, span, t } from "../i18n";
+import { list, moment, number, said, sentence, size, span, t } from "../i18n";
 import { link } from "../route";
 import { Confirm, Failure, Heading, Notice, Spinner } from "../ui/parts";
 import { called, nameOf, useMe } from "../who";
@@ -41,11 +41,11 @@ export function Transfer({ api, id, home }: { api: Api; id: string; home: string
           {job.begins_at && ` · ${t("transfer.begins", { time: moment(job.begins_at) })}`}
         </p>
         {error !== undefined && <Failure error={error} retry={() => void load()} />}
-        {job.note && <Notice tone={job.state === "failed" || job.state === "undo_failed" ? "bad" : "info"}><span class="break">{sentence(job.note)}</span></Notice>}
+        {job.note && <Notice tone={job.state === "failed" || job.state === "undo_failed" ? "bad" : "info"}><span class="break">{said(job.note)}</span></Notice>}
         {job.state === "awaiting" && <Notice tone="warn" title={t(isOwn ? "awaiting.own" : "awaiting.other")}>{t(isOwn ? "awaiting.own.words" : "awaiting.other.words")}</Notice>}
         {!over && job.state !== "awaiting" && <Running job={job} rate={follow.rate} text={follow.text} />}
         <Actions job={job} isOwn={isOwn} act={setAsked} />
-        {!over && <p class="muted small">{t("transfer.close")}</p>}
+        {!over && job.state !== "awaiting" && <p class="muted small">{t("transfer.close")}</p>}
         <p class="no-print"><a {...link(...home)}>{t("transfer.all")}</a></p>
       </section>
       {job.state === "awaiting" && <PlanView plan={job.plan} />}
@@ -141,7 +141,7 @@ function Running({ job, rate, text }: { job: Job; rate: number; text: string }) 
         {t("transfer.counts", { done: number(objects_done), all: number(objects) })}
         {bytes > 0 && ` · ${size(bytes_done)} / ${size(bytes)}`}
       </span>
-      <span class="small break" aria-live="polite">{sentence(text)}</span>
+      <span class="small break" aria-live="polite">{said(text)}</span>
     </div>
   );
 }
@@ -189,7 +189,7 @@ function Items({ items }: { items: ItemProgress[] }) {
               <span class="break grow">{item.name} <span class="muted small">{t(`kind.${item.kind}`)}</span></span>
               <span class={`badge ${item.state === "failed" ? "bad" : item.state === "done" ? "good" : ""}`}>{t(`item.${item.state}`)}</span>
             </div>
-            {item.error && <span class="small break">{sentence(item.error)}</span>}
+            {item.error && <span class="small break">{t("item.said", { text: sentence(item.error) })}</span>}
           </li>
         ))}
       </ul>

@@ -39,7 +39,7 @@ export function What({ api, draft, inventory, change, next, back, error, again }
         <h2 id="files-title">{t("kind.files")}</h2>
         {inventory.files.size != null && <p class="muted small">{size(inventory.files.size)}</p>}
         <div class="row apart">
-          <Check checked={mark === "on"} onChange={(on) => choose(on ? Selection.everything : Selection.nothing)}>
+          <Check checked={mark === "on"} some={mark === "some"} onChange={(on) => choose(on ? Selection.everything : Selection.nothing)}>
             {t("what.allFiles")}
             {mark === "some" && <span class="muted"> · {t("what.someFiles")}</span>}
           </Check>
