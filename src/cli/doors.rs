@@ -121,6 +121,7 @@ impl SitesOf {
             access: config.access.clone(),
             live: self.shared.table.load().lives().of(name),
             bandwidth: config.transfers.bandwidth,
+            at_once: config.transfers.at_once,
             approval: config.transfers.approval,
             undo: config.transfers.undo,
         })

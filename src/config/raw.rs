@@ -194,6 +194,7 @@ pub(super) struct AccessDatabase {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, expecting = "a table")]
 pub(super) struct Transfers {
+    pub at_once: Option<Given<Count>>,
     pub approval: Option<Given<bool>>,
     pub undo: Option<Given<Duration>>,
     pub bandwidth: Option<Given<Off<Size>>>,
