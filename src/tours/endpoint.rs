@@ -2,6 +2,7 @@
 //!
 //! - `GET a/HASH/NAME`: a file that never changes.
 //! - `GET`, `PUT progress`: the document of the person whose page shows its token.
+//! - `GET on?tour=ID`: whether tours, and this one, may still be begun: 204, else 404.
 //! - `POST events`: counters and missing targets.
 //!
 //! 410 means that tours were switched off, and that the page shall show none of them any more.
@@ -66,8 +67,9 @@ impl Tours {
                 self.progress(&tenant, exchange.request.headers().clone()).await
             }
             ("progress", Method::PUT) => self.put_progress(&tenant, exchange).await,
+            ("on", Method::GET) => is_on(&view, exchange.request.uri().query()),
             ("events", Method::POST) => self.post_events(&tenant, &view, exchange).await,
-            ("progress" | "events", _) => {
+            ("progress" | "events" | "on", _) => {
                 Err(refuse(StatusCode::METHOD_NOT_ALLOWED, "This cannot be done here."))
             }
             _ => Err(refuse(StatusCode::NOT_FOUND, "There is nothing at this address.")),
@@ -112,9 +114,7 @@ impl Tours {
                 return Err(refuse(StatusCode::TOO_MANY_REQUESTS, message));
             }
         }
-        let mut response = Response::new(Body::Empty);
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        Ok(response)
+        Ok(nothing())
     }
 
     /// Who shows a token in the header, which no page of another origin can set.
@@ -149,6 +149,22 @@ async fn read(body: Body, most: usize) -> Result<Bytes, Refusal> {
             ..refuse(StatusCode::BAD_REQUEST, "The message was broken off.")
         }),
     }
+}
+
+/// For pages that were loaded before the host switched something off.
+fn is_on(view: &View, query: Option<&str>) -> Answer {
+    let tour = query.and_then(|query| query.strip_prefix("tour=")).unwrap_or_default();
+    if tour.is_empty() || view.shows(tour) {
+        return Ok(nothing());
+    }
+    Err(refuse(StatusCode::NOT_FOUND, "There is no such tour here any more."))
+}
+
+fn nothing() -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn document(json: String) -> Response<Body> {

@@ -1,5 +1,6 @@
 //! What sites with the same settings show.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -16,6 +17,8 @@ pub(super) struct View {
     pub(super) catalogue: Option<Arc<Catalogue>>,
     /// The loader with its manifest.
     pub(super) loader: Arc<Asset>,
+    /// Tours that are switched off, here or everywhere.
+    off: HashSet<String>,
 }
 
 impl View {
@@ -25,10 +28,9 @@ impl View {
         all: &AllTours,
         catalogue: Option<Arc<Catalogue>>,
     ) -> Self {
-        let is_off =
-            |id: &str| [&all.off, &settings.off].iter().any(|off| off.iter().any(|o| o == id));
+        let off: HashSet<String> = all.off.iter().chain(&settings.off).cloned().collect();
         let mut manifest = match &catalogue {
-            Some(catalogue) => catalogue.manifest(is_off),
+            Some(catalogue) => catalogue.manifest(|id| off.contains(id)),
             None => [("ui", json!({})), ("packs", json!({})), ("tours", json!([]))]
                 .map(|(key, value)| (key.to_owned(), value))
                 .into_iter()
@@ -40,12 +42,18 @@ impl View {
         manifest.insert("report".to_owned(), report);
         manifest.insert("help".to_owned(), json!(is_on && settings.help));
         let loader = player.loader(manifest);
-        Self { settings, catalogue, loader }
+        Self { settings, catalogue, loader, off }
     }
 
     /// Whether pages get tours.
     pub(super) fn is_on(&self) -> bool {
         self.catalogue.is_some()
+    }
+
+    /// Whether this tour may be begun.
+    pub(super) fn shows(&self, tour: &str) -> bool {
+        !self.off.contains(tour)
+            && self.catalogue.as_ref().is_some_and(|catalogue| catalogue.has_step(tour, ""))
     }
 
     pub(super) fn assets(&self) -> impl Iterator<Item = &Arc<Asset>> {

@@ -389,8 +389,9 @@ describe('ways in', () => {
     assert.equal((await entry.textContent()).trim(), 'Help and guided tours')
     assert.equal(await page.locator('#passeur-admin-entry').getAttribute('href'), '/_passeur/')
     assert.equal(await page.locator('#header-menu-user-menu #settings').count(), 1)
-    await entry.focus()
-    await page.keyboard.press('Enter')
+    // By click: this menu closes when the focus moves inside it, so a key may come too late for any entry.
+    assert.equal(await entry.evaluate((link) => link.tabIndex), 0)
+    await entry.click()
     await help.waitFor()
     await page.locator('#header-menu-user-menu #settings').waitFor({ state: 'hidden' })
     await finish(it)
@@ -411,16 +412,35 @@ describe('ways in', () => {
     await finish(it)
   })
 
-  // Whether the engine asked before or after the switch is a race in this test; the next request decides.
-  test('switched off while a page is open: gone at once', { skip: 'it races with the first offer' }, async () => {
-    site.state.tag.progress = 'store'
+  for (const progress of ['store', 'dav', 'local']) {
+    test(`switched off while a page is open, before and after the engine came: gone at once (${progress})`, async () => {
+      site.state.tag.progress = progress
+      for (const before of [true, false]) {
+        site.state.gone = false
+        // Where nothing is due, the engine comes with the first click.
+        site.state.manifest.tours.find(({ id }) => id === 'offered').offer.auto = !before
+        const it = await start('')
+        if (!before) await it.offer.waitFor()
+        site.state.gone = true
+        await it.helpButton.click()
+        await it.page.locator('#passeur-help').waitFor({ state: 'detached' })
+        assert.equal(await it.page.locator('#passeur-tours .card').count(), 0)
+        await forget(it)
+      }
+      site.close()
+    })
+  }
+
+  test('one tour switched off while a page is open: it does not begin, others do', async () => {
     const it = await start('')
-    await it.offer.waitFor({ timeout: 500 }).catch(() => {})
-    site.state.gone = true
-    await it.page.evaluate(() => sessionStorage.clear())
+    await it.offer.waitFor()
+    site.state.off.push('offered')
+    await it.button('Start').click()
+    await it.offer.waitFor({ state: 'detached' })
     await it.helpButton.click()
-    await it.page.locator('#passeur-help').waitFor({ state: 'detached' }).catch(() => {})
-    assert.equal(await it.page.locator('#passeur-tours .help').count(), 0)
+    await it.button('Start: The tour menus').click()
+    await titled(it.title, 'account')
+    assert.equal(await it.page.evaluate(() => document.querySelector('#passeur-tours').shadowRoot.querySelectorAll('.card').length), 1)
     await finish(it)
   })
 })

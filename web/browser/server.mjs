@@ -22,7 +22,7 @@ export async function serve({ folder = join(here, 'tours'), page = '', ui } = {}
   /** What a test may change and look at. */
   const state = {
     manifest, version: '34.0.1.2', admin: false, lang: 'en', dir: 'ltr', themes: 'default', apps: ['files', 'dashboard', 'hard', 'settings'],
-    tag: { site: 'test', progress: 'dav', token: 'x', apps: '', wizard: 'wait' }, property: null, dav: 'ok', events: [], requests: [], violations: [], head: '', gone: false,
+    tag: { site: 'test', progress: 'dav', token: 'x', apps: '', wizard: 'wait' }, property: null, dav: 'ok', store: 'ok', off: [], events: [], requests: [], violations: [], head: '', gone: false,
   }
 
   const html = (path) => {
@@ -56,10 +56,13 @@ ${state.head}<script nonce="${nonce}" defer src="/page.js"></script></head>
       answer.writeHead(status, { 'Content-Type': type, ...headers })
       answer.end(content)
     }
-    if (state.gone && url.pathname.startsWith('/_passeur/')) return send(410, 'text/plain', '')
     if (files.has(url.pathname)) {
       return send(200, url.pathname.endsWith('.js') ? 'text/javascript' : 'application/json', files.get(url.pathname), { 'Cache-Control': 'public, max-age=31536000, immutable' })
     }
+    // Files are served as long as pages that know them may be open.
+    if (state.gone && url.pathname.startsWith('/_passeur/')) return send(410, 'text/plain', '')
+    if (url.pathname === '/_passeur/tours/on') return send(state.off.includes(url.searchParams.get('tour')) ? 404 : 204, 'text/plain', '')
+    if (url.pathname === '/_passeur/tours/progress') return store(state, request, body, send)
     if (url.pathname === '/_passeur/tours/events') {
       state.events.push(JSON.parse(body))
       return send(204, 'text/plain', '')
@@ -98,4 +101,12 @@ function dav(state, request, body, send) {
   if (state.dav === 'readonly') return answer('<p:progress xmlns:p="urn:passeur:tours"/>', '403 Forbidden')
   state.property = /<p:progress>([^]*)<\/p:progress>/.exec(body)?.[1] ?? state.property
   answer('<p:progress xmlns:p="urn:passeur:tours"/>', '200 OK')
+}
+
+/** The document as Passeur's store keeps it, for a page that shows its token; `state.store` = `down` refuses. */
+function store(state, request, body, send) {
+  if (request.headers['x-passeur-token'] !== state.tag.token) return send(401, 'text/plain', '')
+  if (state.store === 'down') return send(503, 'text/plain', '')
+  if (request.method === 'PUT') state.property = body
+  send(200, 'application/json', state.property ?? '{"$v":1,"reset":0,"offered":0,"tours":{}}')
 }
