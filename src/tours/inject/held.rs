@@ -8,12 +8,14 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use async_compression::Level;
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 
 use super::page::{self, Page, Reader, Verdict};
 use crate::body::{Body, Error, Side, poll_data};
-use crate::coding::{Caps, Coding, Decoded, Encoded};
+use crate::coding::encode::Encoded;
+use crate::coding::{Caps, Coding, Decoded};
 
 /// Pages shrink to 1/10; one that grows without end while it is decoded is no page.
 const CAPS: Caps = Caps { slack: 1 << 20, ratio: 200, total: 256 << 20 };
@@ -104,7 +106,8 @@ impl Open {
         let body = Joined::new([head, self.tail], self.source, None);
         match self.coding {
             None => body,
-            Some(coding) => Body::made(Coded(Some(Box::new(Encoded::new(coding, body))))),
+            // As answers are encoded on the fly: quickly.
+            Some(coding) => Body::made(Encoded::new(coding, Level::Precise(4), body)),
         }
     }
 }
@@ -195,31 +198,6 @@ impl http_body::Body for Joined {
             (None, None) => SizeHint::with_exact(held),
             _ => SizeHint::default(),
         }
-    }
-}
-
-/// A body that is encoded on the way; None once it is over.
-struct Coded(Option<Box<Encoded>>);
-
-impl http_body::Body for Coded {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let this = self.get_mut();
-        let Some(encoded) = &mut this.0 else { return Poll::Ready(None) };
-        let piece = ready!(encoded.poll_piece(cx));
-        if !matches!(piece, Some(Ok(_))) {
-            this.0 = None;
-        }
-        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
     }
 }
 
