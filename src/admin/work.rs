@@ -1,11 +1,12 @@
 //! Sites and transfers, as the doors use them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
 
 use super::problem::Problem;
-use crate::config::checked::Transfers;
+use crate::config::checked::{self, Transfers};
 use crate::nextcloud::Acting;
 use crate::transfer::model::{Id, State};
 use crate::transfer::{self, Error, Site, Sites};
@@ -17,6 +18,9 @@ pub trait Clouds: Sites + 'static {
 
     /// What the settings of a site say of transfers.
     fn transfers(&self, name: &str) -> Option<Transfers>;
+
+    /// A site as it is configured.
+    fn settings(&self, name: &str) -> Option<Arc<checked::Site>>;
 }
 
 /// What a person can do with a transfer.

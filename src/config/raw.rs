@@ -150,6 +150,7 @@ pub(super) struct Dav {
 pub(super) struct AllTours {
     pub enabled: Option<Given<bool>>,
     pub off: Option<List<String>>,
+    pub source: Option<Given<String>>,
 }
 
 /// `[tours]` of a site, and `[defaults.tours]`.

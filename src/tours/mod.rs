@@ -9,6 +9,7 @@
 
 mod assets;
 pub mod catalogue;
+pub mod editing;
 pub mod embedded;
 pub mod endpoint;
 pub mod events;
@@ -25,6 +26,7 @@ use arc_swap::ArcSwap;
 
 use self::assets::Assets;
 use self::catalogue::{Catalogue, Files, Problems, ReadError};
+use self::editing::Desk;
 use self::embedded::Player;
 use self::events::Ledger;
 use self::inject::versions::Versions;
@@ -45,6 +47,8 @@ pub struct Tours {
     kept: OnceLock<Keeping>,
     /// Where admins hand over, if anybody can.
     door: OnceLock<&'static str>,
+    /// Where tours are written, if they can be.
+    desk: OnceLock<Desk>,
     ledger: Ledger,
     preview: Option<String>,
 }
@@ -98,6 +102,7 @@ impl Tours {
             here: Keeping { key, store },
             kept: OnceLock::new(),
             door: OnceLock::new(),
+            desk: OnceLock::new(),
             ledger: Ledger::default(),
             preview: None,
         }
@@ -112,6 +117,11 @@ impl Tours {
     /// counts.
     pub fn show_door(&self, address: &'static str) {
         let _again = self.door.set(address);
+    }
+
+    /// Lets those who have a link write tours; only the first call counts.
+    pub fn let_edit(&self, desk: Desk) {
+        let _again = self.desk.set(desk);
     }
 
     fn keeping(&self) -> &Keeping {

@@ -273,7 +273,7 @@ class Engine {
       this.host,
       words,
       this.items(words),
-      manifest.source,
+      manifest,
       {
         start: (id) => void this.start(id),
         again: (id) => this.memory.set(id, { r: this.tour(id)?.rev ?? 1, s: 'offered', t: seconds() }),
