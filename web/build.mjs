@@ -24,6 +24,7 @@ const apps = [
     bundles: [
       { entry: 'engine', from: 'player/src/engine.ts', format: 'esm', limit: 22 * 1024 },
       { entry: 'loader', from: 'player/src/loader/loader.ts', format: 'iife', limit: 3 * 1024 },
+      { entry: 'editor', from: 'player/src/editor/editor.ts', format: 'iife', limit: 60 * 1024 },
     ],
   },
   {

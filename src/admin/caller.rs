@@ -34,6 +34,8 @@ pub enum Scope {
     Metrics,
     /// Set and remove sites.
     Sites,
+    /// Make links to the editor of tours.
+    Tours,
 }
 
 /// Who asks.
@@ -70,7 +72,7 @@ pub struct Person {
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Scope; 7] = [
+    pub const ALL: [Scope; 8] = [
         Scope::Read,
         Scope::Transfer,
         Scope::Approve,
@@ -78,6 +80,7 @@ impl Scope {
         Scope::Tokens,
         Scope::Metrics,
         Scope::Sites,
+        Scope::Tours,
     ];
 
     fn word(self) -> &'static str {
@@ -89,6 +92,7 @@ impl Scope {
             Scope::Tokens => "tokens",
             Scope::Metrics => "metrics",
             Scope::Sites => "sites",
+            Scope::Tours => "tours",
         }
     }
 }
@@ -101,7 +105,7 @@ impl fmt::Display for Scope {
 
 /// There is no such scope.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no scope `{}`: it is one of read, transfer, approve, audit, tokens, metrics, sites, or site:NAME", .0.escape_debug())]
+#[error("there is no scope `{}`: it is one of read, transfer, approve, audit, tokens, metrics, sites, tours, or site:NAME", .0.escape_debug())]
 pub struct UnknownScope(String);
 
 impl FromStr for Scope {

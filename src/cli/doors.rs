@@ -22,6 +22,7 @@ use crate::intercept::endpoints::{Endpoints, PREFIX};
 use crate::nextcloud::{Credentials, Instance};
 use crate::store::{self, Keys, Location, Store};
 use crate::tours::Tours;
+use crate::tours::editing;
 use crate::tours::progress::store::Kept;
 use crate::tours::progress::token::Key;
 use crate::transfer::{Options, Site, Sites, Transfers};
@@ -32,6 +33,9 @@ const DATABASE: &str = "passeur.db";
 const KEYS: &str = "passeur.key";
 /// How often sites are looked for that another replica set.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often what happened to tours goes to the store.
+const COUNTS_EVERY: Duration = Duration::from_secs(20);
 
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +125,7 @@ impl SitesOf {
             access: config.access.clone(),
             live: self.shared.table.load().lives().of(name),
             bandwidth: config.transfers.bandwidth,
+            at_once: config.transfers.at_once,
             approval: config.transfers.approval,
             undo: config.transfers.undo,
         })
@@ -200,8 +205,10 @@ impl Handover {
     /// If the store fails.
     pub async fn keep_tours(&self, tours: &Tours) -> Result<(), store::Error> {
         self.store.forget_tour_progress().await?;
+        self.store.forget_tour_counts().await?;
         let key = Key::new(&self.store.tour_key().await?);
         tours.keep_in(key, Arc::new(Kept::new(self.store.clone(), Handle::current())));
+        tours.let_edit(editing::Desk::new(self.store.clone(), Handle::current()));
         tours.show_door(PREFIX);
         Ok(())
     }
@@ -224,7 +231,14 @@ impl Handover {
         let api = Arc::clone(&self.api);
         let telling = tokio::spawn(async move { ending::follow_all(&api).await });
         let following = tokio::spawn(follow(Arc::clone(&self.served), self.store.clone()));
-        vec![running, telling, following]
+        let api = Arc::clone(&self.api);
+        let counting = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(COUNTS_EVERY).await;
+                keep_counts(&api).await;
+            }
+        });
+        vec![running, telling, following, counting]
     }
 
     /// Takes over what a reload brings.
@@ -234,6 +248,7 @@ impl Handover {
 
     /// Closes the store. What was at work goes on with the next start.
     pub async fn close(self) {
+        keep_counts(&self.api).await;
         self.store.close().await;
     }
 }
@@ -254,6 +269,14 @@ async fn follow(served: Arc<Served>, store: Store) {
             _ => {}
         }
         was_away = looked.is_err();
+    }
+}
+
+/// Writes down what happened to tours since the last time.
+async fn keep_counts(api: &Api) {
+    let Some(tours) = &api.tours else { return };
+    if let Err(error) = tours.ledger().keep(&api.store).await {
+        tracing::warn!(error = causes(&error), "the counts of tours are kept later");
     }
 }
 

@@ -28,7 +28,7 @@ enum Command {
     Create {
         /// What people call it
         name: String,
-        /// What it opens (repeatable): read, transfer, approve, audit, tokens, metrics, site:NAME
+        /// What it opens (repeatable): read, transfer, approve, audit, tokens, metrics, sites, tours, site:NAME
         #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<String>,
         /// After how many days it ends by itself

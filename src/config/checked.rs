@@ -268,6 +268,8 @@ pub struct Site {
 /// How things are handed over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transfers {
+    /// How many may be worked on at a time.
+    pub at_once: u32,
     /// Whether a second person has to approve each transfer.
     pub approval: bool,
     /// How long a transfer can be undone.
@@ -466,6 +468,7 @@ impl Default for Access {
 impl Default for Transfers {
     fn default() -> Self {
         Self {
+            at_once: 1,
             approval: false,
             undo: Duration::from_secs(7 * 24 * 3600),
             bandwidth: None,

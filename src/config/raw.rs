@@ -150,6 +150,7 @@ pub(super) struct Dav {
 pub(super) struct AllTours {
     pub enabled: Option<Given<bool>>,
     pub off: Option<List<String>>,
+    pub source: Option<Given<String>>,
 }
 
 /// `[tours]` of a site, and `[defaults.tours]`.
@@ -194,6 +195,7 @@ pub(super) struct AccessDatabase {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, expecting = "a table")]
 pub(super) struct Transfers {
+    pub at_once: Option<Given<Count>>,
     pub approval: Option<Given<bool>>,
     pub undo: Option<Given<Duration>>,
     pub bandwidth: Option<Given<Off<Size>>>,

@@ -267,6 +267,7 @@ fn redirects(
 }
 
 fn transfers(transfers: &mut Transfers, raw: raw::Transfers, checker: &mut Checker<'_>) {
+    checker.set_amount(&mut transfers.at_once, raw.at_once, 1..=100);
     checker.set(&mut transfers.approval, raw.approval);
     checker.set_duration(&mut transfers.undo, raw.undo, millis(0, 365 * DAY));
     checker.set(&mut transfers.notify, raw.notify);

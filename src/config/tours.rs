@@ -14,6 +14,8 @@ pub struct AllTours {
     pub enabled: bool,
     /// Tours that are switched off everywhere, in order.
     pub off: Vec<String>,
+    /// Where people find the source code, an https address.
+    pub source: Option<String>,
 }
 
 /// The tours of a site.
@@ -55,13 +57,15 @@ pub enum Progress {
 pub enum Wizard {
     /// Nothing: tours do not wait for it.
     Ignore,
+    /// It is left out of pages: tours come instead of it.
+    Instead,
     /// Tours wait until it was closed.
     Wait,
 }
 
 impl Default for AllTours {
     fn default() -> Self {
-        Self { enabled: true, off: Vec::new() }
+        Self { enabled: true, off: Vec::new(), source: None }
     }
 }
 
@@ -86,6 +90,17 @@ impl AllTours {
         let mut all = Self::default();
         checker.set(&mut all.enabled, raw.enabled);
         off(&mut all.off, raw.off, checker);
+        if let Some((source, span)) = checker.value(raw.source) {
+            let is_web = source.strip_prefix("https://").is_some_and(|rest| {
+                rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+            });
+            let is_plain = source.chars().all(|c| c.is_ascii_graphic());
+            if !is_web || !is_plain {
+                let wanted = "an address that begins with https://";
+                checker.error(span, Fault::Choice { given: source.clone(), wanted });
+            }
+            all.source = Some(source);
+        }
         all
     }
 }
@@ -140,6 +155,7 @@ impl Wizard {
     pub fn as_str(self) -> &'static str {
         match self {
             Wizard::Ignore => "ignore",
+            Wizard::Instead => "instead",
             Wizard::Wait => "wait",
         }
     }
@@ -155,10 +171,15 @@ impl Value for Progress {
 }
 
 impl Value for Wizard {
-    const WANTED: &'static str = "\"wait\" or \"ignore\"";
+    const WANTED: &'static str = "\"wait\", \"instead\" or \"ignore\"";
 
     fn from_text(text: &str) -> Option<Result<Self, Fault>> {
-        Some(choice(text, Self::WANTED, [Wizard::Ignore, Wizard::Wait], Wizard::as_str))
+        Some(choice(
+            text,
+            Self::WANTED,
+            [Wizard::Ignore, Wizard::Instead, Wizard::Wait],
+            Wizard::as_str,
+        ))
     }
 }
 

@@ -32,6 +32,7 @@ const STEPS: &[Step] = &[
     step!(2, "transfers", "0002_transfers.sql"),
     step!(3, "tours", "0003_tours.sql"),
     step!(4, "sites", "0004_sites.sql"),
+    step!(5, "tour_counts", "0005_tour_counts.sql"),
 ];
 
 /// The steps for SQLite.

@@ -18,6 +18,8 @@ pub mod sites;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod tour_counts;
+mod tour_editing;
 pub mod transfers;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +38,8 @@ pub use lease::Lease;
 pub use owners::ShownOwner;
 pub use seal::{Keys, Sealed};
 pub use tokens::{NewToken, Token};
+pub use tour_counts::{TourCount, TourMissing};
+pub use tour_editing::{Editing, LINK_LIFE};
 
 /// How long a statement may wait for SQLite's lock, which another process may hold.
 const BUSY: Duration = Duration::from_secs(10);

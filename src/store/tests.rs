@@ -302,3 +302,77 @@ async fn sites_are_kept_with_their_hosts_and_secrets() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_happened_to_tours_adds_up() {
+    each(|location, keys| async move {
+        let store = open(&location, keys).await;
+        let count = |site: &str, count| TourCount {
+            site: site.to_owned(),
+            tour: "welcome".to_owned(),
+            rev: 1,
+            step: String::new(),
+            what: "done".to_owned(),
+            nextcloud: 34,
+            language: "en".to_owned(),
+            device: "phone".to_owned(),
+            count,
+        };
+        let missing = |site: &str| TourMissing {
+            target: "files.new".to_owned(),
+            nextcloud: "34.0.1".to_owned(),
+            app: String::new(),
+            site: site.to_owned(),
+            candidate: -1,
+            route: "/apps/files".to_owned(),
+            count: 1,
+        };
+        store.add_tour_counts(&[count("a", 3), count("x.a", 1)], &[missing("a")]).await.unwrap();
+        store.add_tour_counts(&[count("a", 4), count("ba", 1)], &[missing("a")]).await.unwrap();
+        store.add_tour_counts(&[], &[missing("b")]).await.unwrap();
+        let mut found = store.tour_counts("a").await.unwrap();
+        found.sort_by(|a, b| a.site.cmp(&b.site));
+        assert_eq!(found, [count("a", 7), count("x.a", 1)]);
+        let mut found = store.tour_missing().await.unwrap();
+        found.sort_by(|a, b| a.site.cmp(&b.site));
+        assert_eq!(found, [TourMissing { count: 2, ..missing("a") }, missing("b")]);
+        store.forget_tour_counts().await.unwrap();
+        assert_eq!(store.tour_counts("a").await.unwrap().len(), 2);
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_opens_the_editor_once_and_a_session_only_its_draft() {
+    each(|location, keys| async move {
+        let store = open(&location, keys).await;
+        let (_, link) = store.invite_tour_editor("a", "hello", "admin").await.unwrap();
+        let (_, other) = store.invite_tour_editor("a", "welcome", "admin").await.unwrap();
+        assert!(store.tour_link_opens("a", &link).await.unwrap());
+        assert!(!store.tour_link_opens("b", &link).await.unwrap());
+        assert!(store.begin_tour_editing("b", &link).await.unwrap().is_none());
+        // As two who click at the same time.
+        let (one, two) = tokio::join!(
+            store.begin_tour_editing("a", &link),
+            store.begin_tour_editing("a", &link)
+        );
+        let session = match (one.unwrap(), two.unwrap()) {
+            (Some(session), None) | (None, Some(session)) => session,
+            both => panic!("not once: {both:?}"),
+        };
+        assert!(!store.tour_link_opens("a", &link).await.unwrap());
+        assert_eq!(store.tour_editing("a", &link).await.unwrap(), None);
+        assert_eq!(store.tour_editing("b", &session).await.unwrap(), None);
+        let editing = store.tour_editing("a", &session).await.unwrap().unwrap();
+        assert_eq!((editing.tour.as_str(), editing.draft.as_str()), ("hello", ""));
+        store.keep_tour_draft(&editing.id, "{}").await.unwrap();
+        assert_eq!(store.tour_editing("a", &session).await.unwrap().unwrap().draft, "{}");
+        let second = store.begin_tour_editing("a", &other).await.unwrap().unwrap();
+        assert_eq!(store.tour_editing("a", &second).await.unwrap().unwrap().draft, "");
+        store.end_tour_editing(&editing.id).await.unwrap();
+        assert_eq!(store.tour_editing("a", &session).await.unwrap(), None);
+        store.close().await;
+    })
+    .await;
+}

@@ -58,9 +58,7 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn create_token(&self, new: &NewToken<'_>) -> Result<(Token, SecretString), Error> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(|_| super::seal::Error::Failed)?;
-        let secret = SecretString::from(PREFIX.to_owned() + &BASE64_URL_SAFE_NO_PAD.encode(bytes));
+        let secret = SecretString::from(PREFIX.to_owned() + random()?.expose_secret());
         let token = Token {
             id: Uuid::now_v7().to_string(),
             name: new.name.to_owned(),
@@ -157,7 +155,14 @@ impl Store {
     }
 }
 
-fn hash(secret: &SecretString) -> Vec<u8> {
+/// 32 random bytes that can stand in an address.
+pub(super) fn random() -> Result<SecretString, Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| super::seal::Error::Failed)?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes).into())
+}
+
+pub(super) fn hash(secret: &SecretString) -> Vec<u8> {
     Sha256::digest(secret.expose_secret().as_bytes()).to_vec()
 }
 

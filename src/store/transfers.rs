@@ -427,8 +427,8 @@ impl Store {
         Ok(())
     }
 
-    /// Takes a transfer that is due and that nobody works on, of a site where fewer than
-    /// `per_site` are worked on.
+    /// Takes a transfer that is due and that nobody works on, of a site where fewer are worked on
+    /// than `at_once` says of it. Sites do not wait for one another.
     ///
     /// # Errors
     /// If the store fails.
@@ -436,24 +436,49 @@ impl Store {
         &self,
         worker: &str,
         lease: Duration,
-        per_site: u32,
+        at_once: impl Fn(&str) -> u32,
     ) -> Result<Option<Claim>, Error> {
         let now = now();
-        let lock = if self.is_shared() { " FOR UPDATE SKIP LOCKED" } else { "" };
+        // The next one of each site.
+        let next = format!(
+            "SELECT id, site FROM (SELECT id, site, next_at, ROW_NUMBER() OVER \
+             (PARTITION BY site ORDER BY next_at, id) AS place FROM transfer \
+             WHERE state IN {TO_DO} AND next_at <= $1 AND lease_until <= $1) AS due \
+             WHERE place = 1 ORDER BY next_at, id"
+        );
+        let due: Vec<(String, String)> = on!(self.engine, writer => |pool| {
+            sqlx::query_as(sqlx::AssertSqlSafe(next)).bind(now).fetch_all(pool).await
+        })?;
+        for (id, site) in due {
+            let claimed = self.claim_one(worker, lease, (&id, at_once(&site)), now).await?;
+            if claimed.is_some() {
+                return Ok(claimed);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn claim_one(
+        &self,
+        worker: &str,
+        lease: Duration,
+        (id, at_once): (&str, u32),
+        now: i64,
+    ) -> Result<Option<Claim>, Error> {
         let sql = format!(
             "UPDATE transfer SET worker = $1, lease_until = $2, fence = fence + 1, \
-             state = CASE WHEN state = 'queued' THEN 'running' ELSE state END WHERE id = ( \
-             SELECT t.id FROM transfer t WHERE t.state IN {TO_DO} AND t.next_at <= $3 \
-             AND t.lease_until <= $3 AND (SELECT COUNT(*) FROM transfer o WHERE o.site = t.site \
-             AND o.lease_until > $3) < $4 ORDER BY t.next_at, t.id LIMIT 1{lock}) \
-             RETURNING id, fence"
+             state = CASE WHEN state = 'queued' THEN 'running' ELSE state END \
+             WHERE id = $3 AND state IN {TO_DO} AND next_at <= $4 AND lease_until <= $4 \
+             AND (SELECT COUNT(*) FROM transfer o WHERE o.site = transfer.site \
+             AND o.lease_until > $4) < $5 RETURNING id, fence"
         );
         let claimed: Option<(String, i64)> = on!(self.engine, writer => |pool| {
             sqlx::query_as(sqlx::AssertSqlSafe(sql))
                 .bind(worker)
                 .bind(now.saturating_add(millis(lease)))
+                .bind(id)
                 .bind(now)
-                .bind(i64::from(per_site))
+                .bind(i64::from(at_once))
                 .fetch_optional(pool)
                 .await
         })?;

@@ -13,13 +13,17 @@ include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 /// Stands in the loader for the manifest.
 pub const MANIFEST: &str = "__PASSEUR_MANIFEST__";
 
-/// Where the source code is, for those who use the player over the network (AGPL, 13).
-/// Whoever changes Passeur names the place of the changed code when it is built; else it is that of
-/// the package. Empty where nobody said: then the help has no link.
-const SOURCE: &str = match option_env!("PASSEUR_SOURCE") {
-    Some(source) => source,
-    None => env!("CARGO_PKG_REPOSITORY"),
-};
+/// Where the source code is, for those who use the player over the network (AGPL, 13): what the
+/// configuration says, the environment, what was said when Passeur was built, or the package. Empty
+/// where nobody said: the help names version and licence then, and links nowhere.
+pub(super) fn source(configured: Option<&str>) -> String {
+    let is_web = |source: &String| source.starts_with("https://");
+    configured
+        .map(str::to_owned)
+        .or_else(|| std::env::var("PASSEUR_SOURCE").ok().filter(is_web))
+        .or_else(|| option_env!("PASSEUR_SOURCE").map(str::to_owned))
+        .unwrap_or_else(|| env!("CARGO_PKG_REPOSITORY").to_owned())
+}
 
 /// The browser's side.
 pub struct Player {
@@ -75,16 +79,18 @@ impl Player {
     }
 
     /// The loader that has this manifest; what is told of the player itself is added.
-    pub(super) fn loader(&self, mut manifest: Map<String, Value>) -> Arc<Asset> {
+    pub(super) fn loader(&self, manifest: &mut Map<String, Value>) -> Arc<Asset> {
         manifest.insert("$v".to_owned(), json!(1));
         manifest.insert("engine".to_owned(), json!(self.engine.url()));
-        manifest.insert("source".to_owned(), json!(SOURCE));
-        if let Some(editor) = &self.editor {
-            manifest.insert("editor".to_owned(), json!(editor.url()));
-        }
+        manifest.insert("version".to_owned(), json!(env!("CARGO_PKG_VERSION")));
         // JSON is an expression of JavaScript; in parentheses, wherever it stands.
-        let manifest = format!("({})", Value::Object(manifest));
+        let manifest = format!("({})", json!(manifest));
         Asset::new("loader.js", self.loader.replacen(MANIFEST, &manifest, 1).into())
+    }
+
+    /// The editor, which is only in pages of those who were let in.
+    pub(super) fn editor(&self) -> Option<&Arc<Asset>> {
+        self.editor.as_ref()
     }
 
     pub(super) fn assets(&self) -> impl Iterator<Item = &Arc<Asset>> {

@@ -2,7 +2,9 @@
 //!
 //! - `GET a/HASH/NAME`: a file that never changes.
 //! - `GET`, `PUT progress`: the document of the person whose page shows its token.
+//! - `GET on?tour=ID`: whether tours, and this one, may still be begun: 204, else 404.
 //! - `POST events`: counters and missing targets.
+//! - `edit/…` and `draft…`: the editor ([`super::editing`]).
 //!
 //! 410 means that tours were switched off, and that the page shall show none of them any more.
 
@@ -27,6 +29,9 @@ use crate::intercept::endpoints::Endpoint;
 
 /// Where it is mounted.
 pub const PREFIX: &str = "/_passeur/tours/";
+
+/// Links to the editor, below it.
+const EDIT: &str = "edit/";
 
 /// Largest message of events.
 const MOST_EVENTS: usize = 8 << 10;
@@ -57,7 +62,9 @@ impl Tours {
         let Some(view) = self.view(&exchange.site.config).filter(|view| view.is_on()) else {
             return Err(refuse(StatusCode::GONE, "There are no tours here any more."));
         };
-        if !is_same_origin(exchange.request.headers(), &exchange.authority) {
+        // A link is followed from wherever it came; it only asks.
+        let is_link = name.starts_with(EDIT) && method == Method::GET;
+        if !is_link && !is_same_origin(exchange.request.headers(), &exchange.authority) {
             return Err(refuse(StatusCode::FORBIDDEN, "Only pages of this site may ask this."));
         }
         let tenant = tenant(&exchange.site.config, &exchange.authority);
@@ -66,8 +73,17 @@ impl Tours {
                 self.progress(&tenant, exchange.request.headers().clone()).await
             }
             ("progress", Method::PUT) => self.put_progress(&tenant, exchange).await,
+            (name, _) if name.starts_with(EDIT) => {
+                let link = name.trim_start_matches(EDIT).to_owned();
+                self.edit(&tenant, &link, exchange).await
+            }
+            (name, _) if name == "draft" || name.starts_with("draft/") => {
+                let file = name.strip_prefix("draft/").map(str::to_owned);
+                self.draft(&tenant, &view, file.as_deref(), exchange).await
+            }
+            ("on", Method::GET) => is_on(&view, exchange.request.uri().query()),
             ("events", Method::POST) => self.post_events(&tenant, &view, exchange).await,
-            ("progress" | "events", _) => {
+            ("progress" | "events" | "on", _) => {
                 Err(refuse(StatusCode::METHOD_NOT_ALLOWED, "This cannot be done here."))
             }
             _ => Err(refuse(StatusCode::NOT_FOUND, "There is nothing at this address.")),
@@ -112,9 +128,7 @@ impl Tours {
                 return Err(refuse(StatusCode::TOO_MANY_REQUESTS, message));
             }
         }
-        let mut response = Response::new(Body::Empty);
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        Ok(response)
+        Ok(nothing())
     }
 
     /// Who shows a token in the header, which no page of another origin can set.
@@ -136,7 +150,7 @@ fn is_same_origin(headers: &HeaderMap, authority: &str) -> bool {
     })
 }
 
-async fn read(body: Body, most: usize) -> Result<Bytes, Refusal> {
+pub(super) async fn read(body: Body, most: usize) -> Result<Bytes, Refusal> {
     match Limited::new(body, most).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Refusal {
@@ -151,7 +165,23 @@ async fn read(body: Body, most: usize) -> Result<Bytes, Refusal> {
     }
 }
 
-fn document(json: String) -> Response<Body> {
+/// For pages that were loaded before the host switched something off.
+fn is_on(view: &View, query: Option<&str>) -> Answer {
+    let tour = query.and_then(|query| query.strip_prefix("tour=")).unwrap_or_default();
+    if tour.is_empty() || view.shows(tour) {
+        return Ok(nothing());
+    }
+    Err(refuse(StatusCode::NOT_FOUND, "There is no such tour here any more."))
+}
+
+pub(super) fn nothing() -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+pub(super) fn document(json: String) -> Response<Body> {
     let mut response = Response::new(Body::from(json));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -159,7 +189,7 @@ fn document(json: String) -> Response<Body> {
     response
 }
 
-fn refuse(status: StatusCode, message: &'static str) -> Refusal {
+pub(super) fn refuse(status: StatusCode, message: &'static str) -> Refusal {
     Refusal::client(status, "tours", message)
 }
 
@@ -167,7 +197,7 @@ fn unauthorized() -> Refusal {
     refuse(StatusCode::UNAUTHORIZED, "The page is too old: load it again.")
 }
 
-fn unavailable(error: super::progress::store::StoreError) -> Refusal {
+pub(super) fn unavailable(error: super::progress::store::StoreError) -> Refusal {
     Refusal {
         side: crate::body::Side::Proxy,
         source: Some(Box::new(error)),

@@ -1,8 +1,11 @@
 //! Counts what happens to tours, and which targets are missing where; never who.
 //!
 //! What is counted is a cell of few, known words: nothing that a browser sends becomes a label of its
-//! own. Cells under [`SHOWN_FROM`] are not shown, so that nobody is found in them. Both tables are
-//! bounded; what does not fit is counted as lost.
+//! own. Cells under [`SHOWN_FROM`] are not shown, so that nobody is found in them. Tables are bounded;
+//! what does not fit is counted as lost.
+//!
+//! Where there is a store, what was counted since the last time goes there ([`Ledger::keep`]), so that
+//! it outlives the process and adds up over replicas; a store that is away gets it later.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::catalogue::Catalogue;
 use super::progress::token::Person;
 use crate::observe::metrics::Page;
+use crate::store::{self, Store, TourCount, TourMissing};
 
 /// Cells that count fewer are not shown.
 pub const SHOWN_FROM: u64 = 5;
@@ -137,13 +141,17 @@ pub struct MissingTarget {
 /// All counts.
 #[derive(Default)]
 pub struct Ledger {
+    /// Of this process, for metrics.
     cells: Mutex<HashMap<Cell, u64>>,
     missing: Mutex<HashMap<MissingKey, MissingCount>>,
+    /// What is in no store yet, in an order that is the same for all replicas, so that two of them
+    /// never wait for each other's rows.
+    unkept: Mutex<Unkept>,
     recent: Mutex<Recent>,
     lost: AtomicU64,
 }
 
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 struct MissingKey {
     target: String,
     nc: String,
@@ -156,6 +164,14 @@ struct MissingCount {
     absent: u64,
     fallbacks: BTreeMap<u32, u64>,
     route: String,
+}
+
+/// What is in no store yet.
+#[derive(Default)]
+struct Unkept {
+    cells: BTreeMap<Cell, u64>,
+    /// By target, site and candidate (-1: none), with a page on which it was.
+    missing: BTreeMap<(MissingKey, String, i64), (u64, String)>,
 }
 
 /// Who sent how much in the present minute.
@@ -207,37 +223,72 @@ impl Ledger {
         true
     }
 
-    /// Those of the wanted cells that may be shown.
-    #[must_use]
-    pub fn cells(&self, is_wanted: impl Fn(&Cell) -> bool) -> Vec<(Cell, u64)> {
-        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut shown: Vec<(Cell, u64)> = cells
-            .iter()
-            .filter(|(cell, count)| **count >= SHOWN_FROM && is_wanted(cell))
-            .map(|(cell, count)| (cell.clone(), *count))
-            .collect();
-        shown.sort();
-        shown
+    /// Those of a site's cells that may be shown: of all replicas and times.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    pub async fn cells(
+        &self,
+        store: &Store,
+        site: &str,
+        is_wanted: impl Fn(&Cell) -> bool,
+    ) -> Result<Vec<(Cell, u64)>, store::Error> {
+        let mut cells: BTreeMap<Cell, u64> = BTreeMap::new();
+        for (cell, count) in store.tour_counts(site).await?.into_iter().filter_map(Cell::kept) {
+            *cells.entry(cell).or_default() += count;
+        }
+        for (cell, count) in &self.unkept().cells {
+            *cells.entry(cell.clone()).or_default() += count;
+        }
+        cells.retain(|cell, count| *count >= SHOWN_FROM && is_wanted(cell));
+        Ok(cells.into_iter().collect())
     }
 
-    /// Targets that were missing, the most widespread first.
-    #[must_use]
-    pub fn missing(&self) -> Vec<MissingTarget> {
-        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<MissingTarget> = missing
-            .iter()
-            .map(|(key, count)| MissingTarget {
-                target: key.target.clone(),
-                nc: key.nc.clone(),
-                app: key.app.clone(),
-                sites: count.sites.len(),
-                absent: count.absent,
-                fallbacks: count.fallbacks.clone(),
-                route: count.route.clone(),
-            })
-            .collect();
-        all.sort_by(|a, b| (b.sites, &a.target, &a.nc).cmp(&(a.sites, &b.target, &b.nc)));
-        all
+    /// Targets that were missing, on all replicas, the most widespread first.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    pub async fn missing_anywhere(
+        &self,
+        store: &Store,
+    ) -> Result<Vec<MissingTarget>, store::Error> {
+        let mut all: HashMap<MissingKey, MissingCount> = HashMap::new();
+        for row in store.tour_missing().await? {
+            let key = MissingKey { target: row.target, nc: row.nextcloud, app: row.app };
+            let count = u64::try_from(row.count).unwrap_or_default();
+            all.entry(key).or_default().add(row.site, row.candidate, count, &row.route);
+        }
+        for ((key, site, candidate), (count, route)) in &self.unkept().missing {
+            let entry = all.entry(key.clone()).or_default();
+            entry.add(site.clone(), *candidate, *count, route);
+        }
+        Ok(listed(&all))
+    }
+
+    /// Adds to the store what it does not have yet.
+    ///
+    /// # Errors
+    /// If the store fails; nothing is lost, and nothing counted twice.
+    pub async fn keep(&self, store: &Store) -> Result<(), store::Error> {
+        let unkept = std::mem::take(&mut *self.unkept());
+        let (counts, missing) = (unkept.counts(), unkept.missing());
+        if counts.is_empty() && missing.is_empty() {
+            return Ok(());
+        }
+        let kept = store.add_tour_counts(&counts, &missing).await;
+        if kept.is_err() {
+            self.unkept().take_back(unkept);
+        }
+        kept
+    }
+
+    fn unkept(&self) -> std::sync::MutexGuard<'_, Unkept> {
+        self.unkept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Targets that were missing in this process, the most widespread first.
+    fn missing(&self) -> Vec<MissingTarget> {
+        listed(&self.missing.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Writes the numbers of all sites together.
@@ -293,7 +344,11 @@ impl Ledger {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        *cells.entry(cell).or_default() += 1;
+        *cells.entry(cell.clone()).or_default() += 1;
+        let mut unkept = self.unkept();
+        if unkept.cells.len() < MOST || unkept.cells.contains_key(&cell) {
+            *unkept.cells.entry(cell).or_default() += 1;
+        }
     }
 
     fn add_missing(&self, tenant: &str, nc: &str, missing: Missing) {
@@ -308,21 +363,102 @@ impl Ledger {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let count = all.entry(key).or_default();
-        if count.sites.len() < MOST {
-            count.sites.insert(tenant.to_owned());
-        }
-        match u32::try_from(missing.candidate) {
-            Ok(candidate) => *count.fallbacks.entry(candidate.min(20)).or_default() += 1,
-            Err(_) => count.absent += 1,
-        }
-        if count.route.is_empty() && is_route(&missing.route) {
-            count.route = missing.route;
+        let route = if is_route(&missing.route) { missing.route.as_str() } else { "" };
+        let candidate = i64::from(missing.candidate.clamp(-1, 20));
+        all.entry(key.clone()).or_default().add(tenant.to_owned(), candidate, 1, route);
+        let mut unkept = self.unkept();
+        let key = (key, tenant.to_owned(), candidate);
+        if unkept.missing.len() < MOST || unkept.missing.contains_key(&key) {
+            unkept.missing.entry(key).or_insert_with(|| (0, route.to_owned())).0 += 1;
         }
     }
 }
 
+impl MissingCount {
+    fn add(&mut self, site: String, candidate: i64, count: u64, route: &str) {
+        if self.sites.len() < MOST {
+            self.sites.insert(site);
+        }
+        match u32::try_from(candidate) {
+            Ok(candidate) => *self.fallbacks.entry(candidate).or_default() += count,
+            Err(_) => self.absent += count,
+        }
+        if self.route.is_empty() {
+            route.clone_into(&mut self.route);
+        }
+    }
+}
+
+impl Unkept {
+    fn counts(&self) -> Vec<TourCount> {
+        let number = |count: &u64| i64::try_from(*count).unwrap_or(i64::MAX);
+        let row = |(cell, count): (&Cell, &u64)| TourCount {
+            site: cell.site.clone(),
+            tour: cell.tour.clone(),
+            rev: cell.rev.into(),
+            step: cell.step.clone(),
+            what: cell.what.as_str().to_owned(),
+            nextcloud: cell.nc.into(),
+            language: cell.lang.clone(),
+            device: cell.device.to_owned(),
+            count: number(count),
+        };
+        self.cells.iter().map(row).collect()
+    }
+
+    fn missing(&self) -> Vec<TourMissing> {
+        let rows = self.missing.iter().map(|((key, site, candidate), (count, route))| {
+            let MissingKey { target, nc, app } = key.clone();
+            let (site, route) = (site.clone(), route.clone());
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            TourMissing { target, nextcloud: nc, app, site, candidate: *candidate, route, count }
+        });
+        rows.collect()
+    }
+
+    fn take_back(&mut self, other: Self) {
+        for (cell, count) in other.cells {
+            *self.cells.entry(cell).or_default() += count;
+        }
+        for (key, (count, route)) in other.missing {
+            self.missing.entry(key).or_insert((0, route)).0 += count;
+        }
+    }
+}
+
+fn listed(missing: &HashMap<MissingKey, MissingCount>) -> Vec<MissingTarget> {
+    let mut all: Vec<MissingTarget> = missing
+        .iter()
+        .map(|(key, count)| MissingTarget {
+            target: key.target.clone(),
+            nc: key.nc.clone(),
+            app: key.app.clone(),
+            sites: count.sites.len(),
+            absent: count.absent,
+            fallbacks: count.fallbacks.clone(),
+            route: count.route.clone(),
+        })
+        .collect();
+    all.sort_by(|a, b| (b.sites, &a.target, &a.nc).cmp(&(a.sites, &b.target, &b.nc)));
+    all
+}
+
 impl Cell {
+    /// As the store has it; `None` for words that this version does not know.
+    fn kept(row: TourCount) -> Option<(Self, u64)> {
+        let cell = Self {
+            site: row.site,
+            tour: row.tour,
+            rev: u32::try_from(row.rev).ok()?,
+            step: row.step,
+            what: serde_json::from_value(row.what.into()).ok()?,
+            nc: u32::try_from(row.nextcloud).ok()?,
+            lang: row.language,
+            device: if row.device == "phone" { "phone" } else { "desktop" },
+        };
+        Some((cell, u64::try_from(row.count).ok()?))
+    }
+
     /// The site that this is one instance of, where a site has many.
     #[must_use]
     pub fn instance_of(&self) -> Option<&str> {

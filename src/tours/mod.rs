@@ -9,6 +9,7 @@
 
 pub(crate) mod assets;
 pub mod catalogue;
+pub mod editing;
 pub mod embedded;
 pub mod endpoint;
 pub mod events;
@@ -26,6 +27,7 @@ use arc_swap::ArcSwap;
 
 use self::assets::Assets;
 use self::catalogue::{Catalogue, Files, Problems, ReadError};
+use self::editing::Desk;
 use self::embedded::Player;
 use self::events::Ledger;
 use self::inject::versions::Versions;
@@ -48,6 +50,8 @@ pub struct Tours {
     door: OnceLock<&'static str>,
     /// Whether there is a secret that those of all sites are made of.
     shared_secret: AtomicBool,
+    /// Where tours are written, if they can be.
+    desk: OnceLock<Desk>,
     ledger: Ledger,
     preview: Option<String>,
 }
@@ -102,6 +106,7 @@ impl Tours {
             kept: OnceLock::new(),
             door: OnceLock::new(),
             shared_secret: AtomicBool::new(false),
+            desk: OnceLock::new(),
             ledger: Ledger::default(),
             preview: None,
         }
@@ -116,6 +121,11 @@ impl Tours {
     /// counts.
     pub fn show_door(&self, address: &'static str) {
         let _again = self.door.set(address);
+    }
+
+    /// Lets those who have a link write tours; only the first call counts.
+    pub fn let_edit(&self, desk: Desk) {
+        let _again = self.desk.set(desk);
     }
 
     fn keeping(&self) -> &Keeping {

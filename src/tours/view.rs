@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::assets::Asset;
 use super::catalogue::Catalogue;
-use super::embedded::Player;
+use super::embedded::{Player, source};
 use crate::config::checked::{AllTours, Tours};
 
 /// A catalogue, as the settings of a site have it.
@@ -17,6 +17,8 @@ pub(super) struct View {
     pub(super) catalogue: Option<Arc<Catalogue>>,
     /// The loader with its manifest.
     pub(super) loader: Arc<Asset>,
+    /// What the loader knows, for the editor.
+    pub(super) manifest: Map<String, Value>,
     /// Tours that are switched off, here or everywhere.
     off: HashSet<String>,
 }
@@ -41,8 +43,9 @@ impl View {
         let report = json!({ "counters": is_on && settings.counters, "missing": missing });
         manifest.insert("report".to_owned(), report);
         manifest.insert("help".to_owned(), json!(is_on && settings.help));
-        let loader = player.loader(manifest);
-        Self { settings, catalogue, loader, off }
+        manifest.insert("source".to_owned(), json!(source(all.source.as_deref())));
+        let loader = player.loader(&mut manifest);
+        Self { settings, catalogue, loader, manifest, off }
     }
 
     /// Whether a tour is switched off.
@@ -53,6 +56,12 @@ impl View {
     /// Whether pages get tours.
     pub(super) fn is_on(&self) -> bool {
         self.catalogue.is_some()
+    }
+
+    /// Whether this tour may be begun.
+    pub(super) fn shows(&self, tour: &str) -> bool {
+        !self.off.contains(tour)
+            && self.catalogue.as_ref().is_some_and(|catalogue| catalogue.has_step(tour, ""))
     }
 
     pub(super) fn assets(&self) -> impl Iterator<Item = &Arc<Asset>> {

@@ -203,18 +203,18 @@ impl Journal {
         }
         let mut pause = PAUSE;
         let mut tries = 0;
-        loop {
+        let link = loop {
             tries += 1;
             self.may_die(step, "undoing")?;
-            match effect.revert(world, outcome, part).boxed().await {
-                Ok(()) => break,
+            match effect.put_back(world, outcome, part).boxed().await {
+                Ok(link) => break link,
                 Err(error) => try_again(error, tries)?,
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
-        }
+        };
         self.may_die(step, "undone")?;
-        self.write(step, "undone", "null").await
+        self.write(step, "undone", &serde_json::to_string(&link)?).await
     }
 
     async fn write(&self, step: &str, phase: &str, body: &str) -> Result<(), Error> {

@@ -48,8 +48,6 @@ pub use site::{Site, Sites};
 pub struct Options {
     /// Transfers at a time in this process.
     pub at_once: u32,
-    /// Transfers at a time on one site, over all processes.
-    pub per_site: u32,
     /// How long a worker that does not answer keeps its transfer.
     pub lease: Duration,
     /// Where a test lets the process die.
@@ -69,7 +67,7 @@ pub struct Transfers {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { at_once: 4, per_site: 1, lease: Duration::from_secs(30), fault: None }
+        Self { at_once: 64, lease: Duration::from_secs(30), fault: None }
     }
 }
 

@@ -10,19 +10,22 @@ use super::model::{
 };
 use super::plan::stamp;
 use super::{Error, state_of};
-use crate::store::transfers::{ItemRow, TransferRow};
+use crate::store::transfers::{ItemRow, Line, TransferRow};
 use crate::store::{self, Store};
 
 /// Puts a receipt together from the plan and the journal.
 pub(super) async fn make(store: &Store, row: &TransferRow) -> Result<Receipt, Error> {
     let plan: Plan = serde_json::from_str(&row.plan)?;
-    let steps = known(&store.journal(&row.id, None).await?)?;
+    let lines = store.journal(&row.id, None).await?;
+    let steps = known(&lines)?;
     let rows = store.transfer_items(&row.id).await?;
     let mut items = Vec::with_capacity(rows.len());
     for (item, row) in plan.items.iter().zip(&rows) {
         let of: Vec<&(u32, String, Known)> =
             steps.iter().filter(|(number, ..)| *number == item.id).collect();
-        items.push(item_receipt(item, row, &of)?);
+        let mut receipt = item_receipt(item, row, &of)?;
+        links_again(&mut receipt, &of, &lines)?;
+        items.push(receipt);
     }
     let mut notes: Vec<String> = row.note.iter().cloned().collect();
     notes.extend(gone(&steps));
@@ -127,6 +130,34 @@ fn settled(known: &Known) -> Option<ShareReceipt> {
         link,
         note: note.clone(),
     })
+}
+
+/// Says where links are that were made again when the transfer was undone.
+fn links_again(
+    receipt: &mut ItemReceipt,
+    steps: &[&(u32, String, Known)],
+    lines: &[Line],
+) -> Result<(), Error> {
+    for line in lines.iter().filter(|line| line.item == receipt.id && line.phase == "undone") {
+        let Some(url) = serde_json::from_str::<Option<String>>(&line.body)? else { continue };
+        let settled = steps.iter().find_map(|(_, step, known)| match known {
+            Known::Ended(Effect::SettleShare { record, .. }, _)
+                if line.step.strip_prefix(step.as_str()) == Some(" (late)") =>
+            {
+                record.url.clone()
+            }
+            _ => None,
+        });
+        let of = |share: &&mut ShareReceipt| {
+            share.link.as_ref().is_some_and(|link| Some(&link.old) == settled.as_ref())
+        };
+        if let Some(share) = receipt.shares.iter_mut().find(of) {
+            let same = settled.as_deref() == Some(&url);
+            share.note = if same { String::new() } else { words::LINK_AGAIN.to_owned() };
+            share.link = settled.map(|old| LinkChange { old, new: Some(url) });
+        }
+    }
+    Ok(())
 }
 
 /// Shares that were settled and are not there at the end.

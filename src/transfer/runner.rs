@@ -43,14 +43,10 @@ impl Transfers {
             while tasks.try_join_next().is_some() {}
             let free = tasks.len() < self.options.at_once as usize;
             let claimed = match free {
-                true => self
-                    .store
-                    .claim_transfer(&worker, self.options.lease, self.options.per_site)
-                    .await
-                    .unwrap_or_else(|error| {
-                        tracing::warn!(%error, "transfers cannot be claimed");
-                        None
-                    }),
+                true => self.claim(&worker).await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "transfers cannot be claimed");
+                    None
+                }),
                 false => None,
             };
             if let Some(claim) = claimed {
@@ -68,9 +64,16 @@ impl Transfers {
         tasks.shutdown().await;
     }
 
+    /// Claims what is to be done next. A site that this process does not have counts as one of its
+    /// settings' defaults: its transfer ends with that error.
+    async fn claim(&self, worker: &str) -> Result<Option<Claim>, store::Error> {
+        let at_once = |site: &str| self.sites.site(site).map_or(1, |site| site.at_once);
+        self.store.claim_transfer(worker, self.options.lease, at_once).await
+    }
+
     /// Works on one claim until it ends or is lost.
     pub(super) async fn work(self: Arc<Self>, claim: Claim) {
-        let (claim, wishes) = (&claim, Wishes::default());
+        let (claim, wishes) = (&claim, Arc::new(Wishes::default()));
         let ended = tokio::select! {
             ended = self.carry_out(claim, &wishes).boxed() => ended,
             lost = self.keep(claim, &wishes) => Err(lost),
@@ -162,19 +165,24 @@ impl Transfers {
     }
 
     /// Does what a transfer has still to do.
-    async fn carry_out(&self, claim: &Claim, wishes: &Wishes) -> Result<State, Error> {
+    async fn carry_out(&self, claim: &Claim, wishes: &Arc<Wishes>) -> Result<State, Error> {
         let row = self.store.transfer(&claim.id).await?;
         let row = row.ok_or_else(|| Error::UnknownTransfer(claim.id.clone()))?;
         wishes.set(row.wish.as_deref());
         let plan: Plan = serde_json::from_str(&row.plan)?;
         let site = self.site(&row.site)?;
         let secrets = self.secrets(&plan.hash, row.secrets.as_ref())?;
-        let world = World::new(site, secrets, &plan.request, &*self.sites)?;
+        let mut world = World::new(site, secrets, &plan.request, &*self.sites)?;
         if row.state == State::Undoing.word() {
             return undo::undo(self, claim, &world, &plan).boxed().await;
         }
+        world.wishes = Arc::clone(wishes);
         self.begin(claim, &row, &world, &plan).boxed().await?;
         let mut failed = self.hand_over_all(claim, wishes, &world, &plan).boxed().await?;
+        if wishes.halt() == Some(Halt::Cancel) {
+            world.wishes = Arc::default();
+            undo::halves(self, claim, &world, &plan).boxed().await?;
+        }
         let mut whole = self.task(claim, 0, wishes, &world, &plan).await?;
         // Also after a failure or a cancellation: nothing of ours stays behind.
         wishes.set(wishes.halt().filter(|halt| *halt == Halt::Cancel).map(|_| "cancel"));
@@ -184,7 +192,10 @@ impl Transfers {
         }
         failed.dedup();
         match failed.first() {
-            None => Ok(State::Done),
+            None => {
+                engines::close(&mut whole).boxed().await?;
+                Ok(State::Done)
+            }
             Some(error) => Err(Error::Conflict(error.clone())),
         }
     }
@@ -246,7 +257,7 @@ impl Transfers {
             };
             drop(held);
             match outcome {
-                // What it has so far is undone with the rest.
+                // What it has so far is put back, or (copies) undone with the rest.
                 Err(Error::Halted(Halt::Cancel)) => {
                     self.keep_progress(claim, item, world, ItemState::Pending).await?;
                     break;

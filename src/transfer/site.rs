@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::journal::Wishes;
 use super::meter::{Lanes, Meter};
 use super::model::Request;
 use super::pace::Pace;
@@ -39,6 +40,8 @@ pub struct Site {
     pub live: Arc<Live>,
     /// Bytes in a second that transfers may carry; none for no limit.
     pub bandwidth: Option<u64>,
+    /// Transfers at a time, over all processes.
+    pub at_once: u32,
     /// Whether a second person has to approve each transfer.
     pub approval: bool,
     /// How long a transfer can be undone.
@@ -52,6 +55,9 @@ pub(super) struct Secrets {
     pub passwords: BTreeMap<String, String>,
     /// The recipient's at another instance.
     pub target: Option<String>,
+    /// The one that the admin logs in with.
+    #[serde(default)]
+    pub admin: Option<String>,
 }
 
 /// Whose files or collections: an account of the site, or of the instance handed over to.
@@ -71,6 +77,8 @@ pub(crate) struct World {
     pub target: Option<(Instance, Option<Credentials>)>,
     /// How fast bytes may be carried.
     pub pace: Option<Arc<Pace>>,
+    /// What a person wants of the work that goes on here.
+    pub wishes: Arc<Wishes>,
     /// How much of the item at work is over.
     pub meter: Meter,
     /// How many requests that store much may be under way.
@@ -94,11 +102,12 @@ impl Secrets {
             passwords.insert(recipient.clone(), plain(secret));
         }
         let target = request.target.as_ref().and_then(|target| target.password.as_ref());
-        Self { passwords, target: target.map(plain) }
+        let admin = request.admin_password.as_ref().map(plain);
+        Self { passwords, target: target.map(plain), admin }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.passwords.is_empty() && self.target.is_none()
+        self.passwords.is_empty() && self.target.is_none() && self.admin.is_none()
     }
 }
 
@@ -131,9 +140,9 @@ impl World {
             },
         };
         let pace = site.bandwidth.map(Pace::new);
-        let (meter, lanes) = (Meter::default(), Lanes::default());
+        let (meter, lanes, wishes) = (Meter::default(), Lanes::default(), Arc::default());
         let no_archives = AtomicBool::new(false);
-        Ok(Self { site, secrets, target, pace, meter, lanes, no_archives })
+        Ok(Self { site, secrets, target, pace, wishes, meter, lanes, no_archives })
     }
 
     /// Acts for an account.
@@ -178,6 +187,13 @@ impl World {
             None => Prefix::new(&settings.prefix).map_err(crate::nextcloud::db::Error::from)?,
         };
         Ok(Database::open(&dsn, prefix).await?)
+    }
+
+    /// OCS as the site's admin with the password, for what Nextcloud asks it again for.
+    pub fn confirmed(&self) -> Option<nextcloud::ocs::Client> {
+        let password = self.secrets.admin.as_ref()?;
+        let admin = &self.site.access.admin;
+        Some(self.site.instance.acting(admin, &password_of(admin, password)).ocs())
     }
 
     /// OCS as the site's admin, where Passeur may.

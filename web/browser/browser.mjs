@@ -7,11 +7,11 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] })
 
-/** A page with short waits, whose errors fail the test through `page.errors`. */
+/** A page with waits that are short where all is well, whose errors fail the test through `page.errors`. */
 export async function open(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, reducedMotion: 'reduce', ...options })
   const page = await context.newPage()
-  page.setDefaultTimeout(8000)
+  page.setDefaultTimeout(15_000)
   page.errors = []
   page.on('pageerror', (error) => page.errors.push(error.message))
   return page

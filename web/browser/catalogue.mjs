@@ -29,6 +29,7 @@ export function catalogue(folder, extra = {}) {
     files.set(url, body)
     return url
   }
+  const media = (folder) => (existsSync(folder) ? Object.fromEntries(readdirSync(folder).map((name) => [name, add(name, readFileSync(join(folder, name)))])) : {})
   const targets = join(folder, 'targets')
   const packs = Object.fromEntries(names(targets).map((name) => [name.slice(0, -5), read(join(targets, name))]))
   const tours = readdirSync(folder)
@@ -50,6 +51,7 @@ export function catalogue(folder, extra = {}) {
     $v: 1,
     engine: '',
     source: 'https://example.org/source',
+    version: '0.0.1',
     ui: urls(ui),
     packs: urls(packs),
     report: { counters: true, missing: 1 },
@@ -64,7 +66,7 @@ export function catalogue(folder, extra = {}) {
         file: add('tour.json', tour),
         locales: urls(locales),
         packs: areas(tour, packs),
-        media: {},
+        media: media(join(folder, id, 'media')),
       }))
       .sort((a, b) => b.offer.priority - a.offer.priority || (a.id < b.id ? -1 : 1)),
   }

@@ -10,6 +10,8 @@ import { catalogue } from './catalogue.mjs'
 const here = dirname(fileURLToPath(import.meta.url))
 const dist = join(here, '..', 'dist')
 
+const TYPES = { js: 'text/javascript', json: 'application/json', svg: 'image/svg+xml' }
+
 const escaped = (text) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`)
 
 const THEME = readFileSync(join(here, 'page', 'theme.css'), 'utf8')
@@ -19,17 +21,18 @@ export async function serve({ folder = join(here, 'tours'), page = '', ui } = {}
   const { manifest, files, add } = catalogue(folder, { ui: ui ?? join(here, '../../config/tours/ui') })
   manifest.engine = add('engine.js', readFileSync(join(dist, 'player', apps.player.engine)))
   const loader = readFileSync(join(dist, 'player', apps.player.loader), 'utf8')
+  const editor = readFileSync(join(dist, 'player', apps.player.editor))
   /** What a test may change and look at. */
   const state = {
     manifest, version: '34.0.1.2', admin: false, lang: 'en', dir: 'ltr', themes: 'default', apps: ['files', 'dashboard', 'hard', 'settings'],
-    tag: { site: 'test', progress: 'dav', token: 'x', apps: '', wizard: 'wait' }, property: null, dav: 'ok', events: [], requests: [], violations: [], head: '', gone: false,
+    tag: { site: 'test', progress: 'dav', token: 'x', apps: '', wizard: 'wait' }, property: null, dav: 'ok', store: 'ok', off: [], editing: null, problems: [], events: [], requests: [], violations: [], head: '', gone: false,
   }
 
   const html = (path) => {
     const nonce = randomBytes(16).toString('base64')
     const tag = Object.entries(state.tag).map(([key, value]) => ` data-${key}="${escaped(value)}"`).join('')
     const script = `(${JSON.stringify(state.manifest)})`
-    const source = add('loader.js', loader.replace('__PASSEUR_MANIFEST__', () => script))
+    const source = state.editing ? add('editor.js', editor) : add('loader.js', loader.replace('__PASSEUR_MANIFEST__', () => script))
     const app = path.split('/')[2] || 'hard'
     return {
       nonce,
@@ -56,10 +59,14 @@ ${state.head}<script nonce="${nonce}" defer src="/page.js"></script></head>
       answer.writeHead(status, { 'Content-Type': type, ...headers })
       answer.end(content)
     }
-    if (state.gone && url.pathname.startsWith('/_passeur/')) return send(410, 'text/plain', '')
     if (files.has(url.pathname)) {
-      return send(200, url.pathname.endsWith('.js') ? 'text/javascript' : 'application/json', files.get(url.pathname), { 'Cache-Control': 'public, max-age=31536000, immutable' })
+      return send(200, TYPES[url.pathname.split('.').at(-1)], files.get(url.pathname), { 'Cache-Control': 'public, max-age=31536000, immutable' })
     }
+    // Files are served as long as pages that know them may be open.
+    if (state.gone && url.pathname.startsWith('/_passeur/')) return send(410, 'text/plain', '')
+    if (url.pathname === '/_passeur/tours/on') return send(state.off.includes(url.searchParams.get('tour')) ? 404 : 204, 'text/plain', '')
+    if (url.pathname === '/_passeur/tours/progress') return store(state, request, body, send)
+    if (url.pathname.startsWith('/_passeur/tours/draft')) return draft(state, request.method, url.pathname.slice('/_passeur/tours/draft/'.length), body, send)
     if (url.pathname === '/_passeur/tours/events') {
       state.events.push(JSON.parse(body))
       return send(204, 'text/plain', '')
@@ -98,4 +105,29 @@ function dav(state, request, body, send) {
   if (state.dav === 'readonly') return answer('<p:progress xmlns:p="urn:passeur:tours"/>', '403 Forbidden')
   state.property = /<p:progress>([^]*)<\/p:progress>/.exec(body)?.[1] ?? state.property
   answer('<p:progress xmlns:p="urn:passeur:tours"/>', '200 OK')
+}
+
+/** The document as Passeur's store keeps it, for a page that shows its token; `state.store` = `down` refuses. */
+function store(state, request, body, send) {
+  if (request.headers['x-passeur-token'] !== state.tag.token) return send(401, 'text/plain', '')
+  if (state.store === 'down') return send(503, 'text/plain', '')
+  if (request.method === 'PUT') state.property = body
+  send(200, 'application/json', state.property ?? '{"$v":1,"reset":0,"offered":0,"tours":{}}')
+}
+
+/** The draft of whoever edits `state.editing.tour`; `state.problems` is what is wrong with it. */
+function draft(state, method, file, body, send) {
+  const { editing } = state
+  if (!editing) return send(401, 'text/plain', '')
+  if (method === 'PUT') {
+    editing.files = JSON.parse(body)
+    return send(200, 'application/json', JSON.stringify({ problems: state.problems }))
+  }
+  if (method === 'DELETE') {
+    state.editing = null
+    return send(204, 'text/plain', '')
+  }
+  if (!file) return send(200, 'application/json', JSON.stringify({ tour: editing.tour, ends: 0, manifest: state.manifest, files: editing.files ?? {} }), { 'Cache-Control': 'no-store' })
+  const text = editing.files[file]
+  send(text ? 200 : 404, 'application/json', text ?? '', { 'Cache-Control': 'no-store' })
 }

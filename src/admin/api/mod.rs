@@ -187,6 +187,7 @@ fn hosts() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(tours::missing))
         .routes(routes!(sites::list, sites::create))
         .routes(routes!(sites::show, sites::replace, sites::remove))
+        .routes(routes!(tours::edit))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
 }

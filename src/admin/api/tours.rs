@@ -5,16 +5,21 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use crate::admin::caller::{Caller, Door, Scope};
-use crate::admin::given::{Asked, At};
+use crate::admin::given::{Asked, At, Given};
 use crate::admin::problem::Problem;
-use crate::tours::events::{Cell, Ledger, MissingTarget};
+use crate::store::{LINK_LIFE, now};
+use crate::tours::editing::{LINKS, Place};
+use crate::tours::events::{Cell, MissingTarget};
 
-/// What happened to the tours of a site, since the process began.
+/// What happened to the tours of a site, on all replicas.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Counted {
     /// Cells that count fewer than this are left out, so that nobody is found in them.
@@ -85,7 +90,10 @@ pub(super) async fn of_site(
     let is_meant = |cell: &Cell| {
         cell.site == site || is_host && cell.instance_of().is_some_and(|of| of == site)
     };
-    let cells = api.ledger().map(|ledger| ledger.cells(is_meant)).unwrap_or_default();
+    let cells = match api.ledger() {
+        Some(ledger) => ledger.cells(&api.store, &site, is_meant).await?,
+        None => Vec::new(),
+    };
     let counts = cells.into_iter().map(Count::from).collect();
     Ok(Json(Counted { shown_from: crate::tours::events::SHOWN_FROM, counts }))
 }
@@ -157,6 +165,50 @@ pub(super) async fn catalogue(
     Ok(Json(Tours { on: true, tours: tours.collect() }))
 }
 
+/// A tour to be edited.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Edit {
+    /// Its id: one that is there, or a new one.
+    tour: String,
+    /// One of the site's hosts, where it has many.
+    host: Option<String>,
+}
+
+/// A link to the editor.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Link {
+    /// The host on which it opens; absent if the site takes any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+    /// Its path, which opens once: shown this once.
+    path: String,
+    /// Until when it opens, milliseconds since 1970.
+    opens_until: i64,
+}
+
+/// Makes a link that opens the editor of tours once, on the pages of a site.
+#[utoipa::path(post, path = "/sites/{site}/tours/edit", tag = "tours",
+    params(("site" = String, Path)), request_body = Edit,
+    responses((status = 201, body = Link), (status = "default", body = Problem)))]
+pub(super) async fn edit(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    At(site): At<String>,
+    Given(edit): Given<Edit>,
+) -> Result<(StatusCode, Json<Link>), Problem> {
+    caller.needs(Scope::Tours, Some(&site))?;
+    let settings = api.clouds.settings(&site).ok_or_else(|| Problem::unknown_site(&site))?;
+    let place = Place::of(&settings, edit.host.as_deref(), &edit.tour)
+        .map_err(|error| Problem::bad("no_editor", format!("{error}.")))?;
+    let (id, link) = api.store.invite_tour_editor(&place.tenant, &edit.tour, &caller.who).await?;
+    let detail = json!({ "tour": edit.tour, "host": place.host });
+    api.note(&caller, &site, "tours.edit", &id, Ok(()), detail).await?;
+    let path = format!("{LINKS}{}", link.expose_secret());
+    let link = Link { host: place.host, path, opens_until: now() + LINK_LIFE };
+    Ok((StatusCode::CREATED, Json(link)))
+}
+
 /// Targets that were missing, over all sites.
 #[utoipa::path(get, path = "/tours/missing", tag = "tours",
     responses((status = 200, body = Missing), (status = "default", body = Problem)))]
@@ -169,7 +221,10 @@ pub(super) async fn missing(
         let detail = "This is about all sites, and these credentials are for some only.";
         return Err(Problem::forbidden("limited", detail));
     }
-    let targets = api.ledger().map(Ledger::missing).unwrap_or_default();
+    let targets = match api.ledger() {
+        Some(ledger) => ledger.missing_anywhere(&api.store).await?,
+        None => Vec::new(),
+    };
     Ok(Json(Missing { targets: targets.into_iter().map(Target::from).collect() }))
 }
 

@@ -1,6 +1,7 @@
 //! `passeur tours …`: for those who write tours, and for those who run them.
 
 mod check;
+mod edit;
 mod import;
 mod preview;
 
@@ -16,7 +17,7 @@ use crate::tours::embedded::Player;
 use crate::tours::progress::store::Memory;
 use crate::tours::progress::token::Key;
 
-/// Check, preview and import guided tours
+/// Check, preview, write and import guided tours
 #[derive(Debug, clap::Args)]
 pub(super) struct Command {
     #[command(subcommand)]
@@ -26,6 +27,7 @@ pub(super) struct Command {
 #[derive(Debug, Subcommand)]
 enum Sub {
     Check(check::Check),
+    Edit(edit::Edit),
     ImportIntros(import::Import),
     Preview(preview::Preview),
 }
@@ -45,6 +47,7 @@ impl Command {
     pub(super) fn run(self) -> anyhow::Result<u8> {
         match self.command {
             Sub::Check(check) => check.run(),
+            Sub::Edit(edit) => edit.run().map(|()| 0),
             Sub::ImportIntros(import) => import.run().map(|()| 0),
             Sub::Preview(preview) => preview.run().map(|()| 0),
         }

@@ -236,6 +236,10 @@ impl Change<'_> {
         if tree::node_at(&mut *self.db, owner, path).await?.is_some() {
             return Err(Fault::Refused(StatusCode::PRECONDITION_FAILED, "it exists already"));
         }
+        // As in Nextcloud 34.0.1: it looks up where the new owner has the file, and finds the share.
+        if node.owner != owner && self.has_by_group(node.id, owner).await? {
+            self.leave_versions(node.id).await?;
+        }
         let (low, high) = below(&node.path);
         let rows: Vec<(i64, String)> = sqlx::query_as(
             "SELECT fileid, path FROM oc_filecache WHERE storage = ? AND path > ? AND path < ?",
@@ -286,6 +290,21 @@ impl Change<'_> {
             Ok(())
         };
         Ok(blocking(remove).await?)
+    }
+
+    /// Whether somebody has a node in their files because it is shared to a group of theirs.
+    async fn has_by_group(&mut self, node: i64, uid: &str) -> Result<bool, Fault> {
+        let (shares,): (i64,) = sqlx::query_as(
+            "SELECT count(*) FROM oc_share s JOIN oc_group_user g ON g.gid = s.share_with
+             WHERE s.share_type = 1 AND s.file_source = ?1 AND g.uid = ?2 AND s.uid_owner <> ?2
+               AND NOT EXISTS (SELECT 1 FROM oc_share o WHERE o.parent = s.id AND o.share_type = 2
+                 AND o.share_with = ?2 AND o.permissions = 0)",
+        )
+        .bind(node)
+        .bind(uid)
+        .fetch_one(&mut *self.db)
+        .await?;
+        Ok(shares > 0)
     }
 
     async fn repath(&mut self, id: i64, storage: i64, path: &str) -> Result<(), Fault> {

@@ -27,6 +27,8 @@ struct Facts<'a> {
     locks: HashMap<String, String>,
     /// When files were made and uploaded.
     times: HashMap<i64, (i64, i64)>,
+    /// Files and folders directly in a folder.
+    inside: HashMap<i64, (i64, i64)>,
 }
 
 /// Answers a PROPFIND below `base` (no slash at its end).
@@ -157,6 +159,7 @@ impl<'a> Facts<'a> {
             own: properties::load(db, uid, at).await?,
             locks: locks(stand, uid, wanted, entries).await,
             times: times(stand, wanted).await?,
+            inside: inside(stand, wanted).await?,
         })
     }
 
@@ -171,7 +174,11 @@ impl<'a> Facts<'a> {
                     Some((local == "is-mount-root" && entry.mount_root).to_string())
                 }
                 "mount-type" => Some(if entry.shared { "shared" } else { "" }.to_owned()),
-                "contained-folder-count" | "contained-file-count" => None,
+                "contained-folder-count" | "contained-file-count" => {
+                    let inside = self.inside.get(&entry.node.id).copied().unwrap_or_default();
+                    let count = if local == "contained-file-count" { inside.0 } else { inside.1 };
+                    folder.then(|| count.to_string())
+                }
                 "lock" => Some("0".to_owned()),
                 "creation_time" => {
                     Some(self.times.get(&entry.node.id).map_or(0, |t| t.0).to_string())
@@ -244,6 +251,21 @@ async fn times(stand: &StandIn, wanted: &Wanted) -> Result<HashMap<i64, (i64, i6
             .fetch_all(&stand.db.read)
             .await?;
     Ok(rows.into_iter().map(|(id, made, uploaded)| (id, (made, uploaded))).collect())
+}
+
+/// How many files and folders are directly in each folder.
+async fn inside(stand: &StandIn, wanted: &Wanted) -> Result<HashMap<i64, (i64, i64)>, sqlx::Error> {
+    if !wanted.names(NC, "contained-file-count") && !wanted.names(NC, "contained-folder-count") {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "SELECT f.parent, sum(m.mimetype <> 'httpd/unix-directory'),
+           sum(m.mimetype = 'httpd/unix-directory')
+         FROM oc_filecache f JOIN oc_mimetypes m ON m.id = f.mimetype GROUP BY f.parent",
+    )
+    .fetch_all(&stand.db.read)
+    .await?;
+    Ok(rows.into_iter().map(|(id, files, folders)| (id, (files, folders))).collect())
 }
 
 /// `oc:id`: the file id, padded, and the instance.

@@ -9,7 +9,8 @@ use crate::demo::http::Fault;
 use crate::demo::mint;
 use crate::demo::xml::{CS, DAV, Element, OC, escape};
 
-/// `oc:invite`: the people and groups, with their access.
+/// `oc:invite`: the people and groups, with their access. As in Nextcloud, the row of a public link
+/// shows, too: as its publisher, who may write.
 pub(super) async fn invite(
     db: &SqlitePool,
     kind: Kind,
@@ -18,7 +19,7 @@ pub(super) async fn invite(
     let rows: Vec<(String, i64, Option<String>)> = sqlx::query_as(
         "SELECT s.principaluri, s.access, (SELECT coalesce(u.displayname, u.uid) FROM oc_users u
            WHERE s.principaluri = 'principals/users/' || u.uid)
-         FROM oc_dav_shares s WHERE s.type = ? AND s.resourceid = ? AND s.access IN (2, 3)
+         FROM oc_dav_shares s WHERE s.type = ? AND s.resourceid = ? AND s.access IN (2, 3, 4)
          ORDER BY s.principaluri",
     )
     .bind(kind.share_type())
@@ -27,7 +28,7 @@ pub(super) async fn invite(
     .await?;
     let user = |(principal, access, display): &(String, i64, Option<String>)| {
         let name = display.as_deref().or_else(|| principal.rsplit('/').next()).unwrap_or_default();
-        let access = if *access == 2 { "read-write" } else { "read" };
+        let access = if *access == 3 { "read" } else { "read-write" };
         format!(
             "<oc:user><d:href>principal:{}</d:href><oc:common-name>{}</oc:common-name>\
              <oc:invite-accepted/><oc:access><oc:{access}/></oc:access></oc:user>",

@@ -94,6 +94,9 @@ async fn route(
         ["apps", "files_sharing", "api", "v1", "shares", rest @ ..] => {
             shares::handle(stand, ask, &who, rest).await
         }
+        ["apps", "files_sharing", "api", "v1", "deletedshares", id] if ask.method() == "POST" => {
+            sharing::restore(stand, id, &who.uid).await
+        }
         ["core", "getapppassword"] => users::app_password(stand, ask, &who).await,
         ["core", "apppassword", "confirm"] if ask.method() == "PUT" => {
             users::confirm(stand, ask, &who).await

@@ -145,6 +145,26 @@ pub(super) async fn leave(stand: &StandIn, share: &Share, uid: &str) -> Outcome 
     Ok(json!([]))
 }
 
+/// A recipient takes a share of a group on again.
+pub(super) async fn restore(stand: &StandIn, id: &str, uid: &str) -> Outcome {
+    let gone = Refusal::With(404, "Share not found");
+    let id: i64 = id.strip_prefix("ocinternal:").and_then(|id| id.parse().ok()).ok_or(gone)?;
+    let mut tx = stand.db.write().await?;
+    let restored = sqlx::query(
+        "UPDATE oc_share SET permissions = (SELECT permissions FROM oc_share WHERE id = ?1)
+         WHERE parent = ?1 AND share_type = 2 AND share_with = ?2 AND permissions = 0",
+    )
+    .bind(id)
+    .bind(uid)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    match restored.rows_affected() {
+        0 => Err(Refusal::With(404, "No deleted share found")),
+        _ => Ok(json!([])),
+    }
+}
+
 /// Checks whom it is shared with.
 async fn recipient(
     stand: &StandIn,

@@ -6,7 +6,6 @@
 //! what it decodes to is capped. For clients that accept it, the result is compressed again. A rewriter that fails open is counted and changes nothing any more;
 //! encoded bytes that cannot be decoded end the body with an error, as its beginning is gone.
 
-mod encode;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -16,6 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use async_compression::Level;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -23,6 +23,7 @@ use http_body::Frame;
 
 pub use self::show::Show;
 use crate::body::{Body, Error, poll_data};
+use crate::coding::encode::{self, Encoded};
 use crate::coding::{self, Coding, Decoded};
 use crate::dav::multistatus::{self, Limits, Rewriter, Rules};
 
@@ -74,7 +75,7 @@ pub fn rewrite(
     }
     parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-    Response::from_parts(parts, Body::made(encode::Encoded::new(body)))
+    Response::from_parts(parts, Body::made(Encoded::new(Coding::Gzip, Level::Fastest, body)))
 }
 
 /// The body of a rewritten answer.

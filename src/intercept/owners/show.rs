@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 use http::header::ACCEPT_ENCODING;
 
-use super::{encode, rewrite};
+use super::rewrite;
+use crate::coding::{Coding, encode};
 use crate::dav::path::Kind;
 use crate::gateway::Exchange;
 use crate::intercept::{Answer, Inner, Rule};
@@ -27,7 +28,7 @@ impl Rule for Show {
     async fn carry<S: Inner>(self, mut exchange: Box<Exchange>, mut inner: S) -> Answer {
         let Some(rules) = exchange.site.owners() else { return inner.call(exchange).await };
         let metrics = Arc::clone(&exchange.site.metrics);
-        let gzip = encode::accepts_gzip(exchange.request.headers());
+        let gzip = encode::accepts(exchange.request.headers(), Coding::Gzip);
         // Nextcloud compresses whenever it sees "gzip" here, even with `q=0` (A32).
         let plain = HeaderValue::from_static("identity");
         exchange.request.headers_mut().insert(ACCEPT_ENCODING, plain);

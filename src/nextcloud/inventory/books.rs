@@ -83,7 +83,7 @@ impl Book {
             name: filled(entry.text(&p::DISPLAY_NAME)).unwrap_or_else(|| uri.clone()),
             uri,
             description: filled(entry.text(&p::ADDRESSBOOK_DESCRIPTION)),
-            invitees: invitees(entry),
+            invitees: invitees(entry, uid),
             ctag: filled(entry.text(&p::CTAG)),
             sync_token: filled(entry.text(&p::SYNC_TOKEN)),
             obstacle,

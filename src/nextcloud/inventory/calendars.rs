@@ -146,7 +146,7 @@ impl Calendar {
             timezone: filled(entry.text(&p::CALENDAR_TIMEZONE)),
             components: components.unwrap_or_default(),
             transparent: opacity.is_some_and(|o| o.child(p::CALDAV, "transparent").is_some()),
-            invitees: invitees(entry),
+            invitees: invitees(entry, uid),
             link: filled(link.map(|href| href.text.trim())),
             ctag: filled(entry.text(&p::CTAG)),
             sync_token: filled(entry.text(&p::SYNC_TOKEN)),

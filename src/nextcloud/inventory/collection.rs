@@ -84,11 +84,15 @@ fn is_user(address: &str, uid: &str) -> bool {
         || percent_encoding::percent_decode_str(name).decode_utf8().is_ok_and(|name| name == uid)
 }
 
-pub(super) fn invitees(entry: &Entry) -> Vec<Invitee> {
+/// Those whom a collection of `uid` is shared with. Nextcloud lists who published a calendar, too.
+pub(super) fn invitees(entry: &Entry, uid: &str) -> Vec<Invitee> {
     let Some(invite) = entry.get(&p::INVITE) else { return Vec::new() };
     let invitees = invite.children(p::OC, "user").filter_map(|user| {
         let href = user.child("DAV:", "href")?.text.trim();
         let principal = Path::of_href(href.trim_start_matches("principal:"), "").ok()?;
+        if is_user(href, uid) {
+            return None;
+        }
         let access = user.child(p::OC, "access");
         Some(Invitee {
             principal,

@@ -73,6 +73,35 @@ const WANTED: [Property; 17] = [
     p::LOCK_OWNER,
 ];
 
+/// Enough to tell what goes from what stays. A property that a node does not have costs the instance
+/// a query of its database, for each node.
+const SURVEYED: [Property; 9] = [
+    p::RESOURCE_TYPE,
+    p::ETAG,
+    p::CONTENT_LENGTH,
+    p::SIZE,
+    p::FILE_ID,
+    p::PERMISSIONS,
+    p::MOUNT_TYPE,
+    p::IS_ENCRYPTED,
+    p::LOCK_OWNER,
+];
+
+/// The same, with how much is in folders.
+const COUNTED: [Property; 11] = [
+    p::RESOURCE_TYPE,
+    p::ETAG,
+    p::CONTENT_LENGTH,
+    p::SIZE,
+    p::FILE_ID,
+    p::PERMISSIONS,
+    p::MOUNT_TYPE,
+    p::IS_ENCRYPTED,
+    p::LOCK_OWNER,
+    p::FILE_COUNT,
+    p::FOLDER_COUNT,
+];
+
 /// A folder with what is directly in it; `None` if there is no such thing.
 ///
 /// # Errors
@@ -109,6 +138,25 @@ pub async fn node(client: &Client, path: &Path) -> Result<Option<Node>, Error> {
 /// As [`Error`] says.
 pub async fn walk(client: &Client, path: &Path) -> Result<Walk, Error> {
     let entries = client.propfind(path, Depth::Infinity, &WANTED).await?;
+    Ok(Walk { entries })
+}
+
+/// The same, with no more of each than tells what can be handed over, and how much it is.
+///
+/// # Errors
+/// As [`Error`] says.
+pub async fn survey(client: &Client, path: &Path) -> Result<Walk, Error> {
+    let entries = client.propfind(path, Depth::Infinity, &SURVEYED).await?;
+    Ok(Walk { entries })
+}
+
+/// A folder and what is directly in it, with as much of each, as it comes. What is in the folders
+/// in it is counted.
+///
+/// # Errors
+/// As [`Error`] says.
+pub async fn children(client: &Client, path: &Path) -> Result<Walk, Error> {
+    let entries = client.propfind(path, Depth::One, &COUNTED).await?;
     Ok(Walk { entries })
 }
 

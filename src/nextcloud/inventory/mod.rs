@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use books::{Book, book, books};
 pub use calendars::{Calendar, calendar, calendars, deleted_objects};
 pub use collection::{Invitee, Object, count, objects};
-pub use files::{Folder, Node, Walk, folder, node, walk};
+pub use files::{Folder, Node, Walk, children, folder, node, survey, walk};
 pub use meetings::{Meeting, addresses, future_meetings, rehomed};
 
 /// Why something cannot be handed over.

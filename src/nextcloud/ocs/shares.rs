@@ -262,6 +262,25 @@ impl Client {
         }
     }
 
+    /// Takes a share of a group, a team or a room on again that this account had
+    /// [left](Self::delete_share); nothing if there is none.
+    ///
+    /// # Errors
+    /// As [`Error`] says.
+    pub async fn restore_share(&self, id: &str, kind: ShareType) -> Result<(), Error> {
+        let provider = match kind {
+            ShareType::Team => "ocCircleShare",
+            ShareType::Room => "ocRoomShare",
+            _ => "ocinternal",
+        };
+        let id = format!("{provider}:{id}");
+        let path = [&SHARES[..SHARES.len() - 1], &["deletedshares", &id]].concat();
+        match self.call(Method::POST, &path, &[]).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            outcome => outcome.map(drop),
+        }
+    }
+
     /// A share; `None` if there is none that the account may see.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -106,6 +107,16 @@ impl Client {
         }
         let users: BTreeMap<String, User> = parse(details.users, &path)?;
         Ok(users.into_values().collect())
+    }
+
+    /// Lets an account log in, or not. Only for admins and sub-admins, who must have come with their
+    /// password: Nextcloud answers others with 403.
+    ///
+    /// # Errors
+    /// As [`Error`] says.
+    pub async fn set_enabled(&self, uid: &str, enabled: bool) -> Result<(), Error> {
+        let what = if enabled { "enable" } else { "disable" };
+        self.call(Method::PUT, &["cloud", "users", uid, what], &[]).await.map(drop)
     }
 
     /// The members of a group. Only for admins, and sub-admins of the group.

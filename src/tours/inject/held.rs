@@ -5,18 +5,24 @@
 //! and what they were decoded from.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use async_compression::Level;
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 
 use super::page::{self, Page, Reader, Verdict};
 use crate::body::{Body, Error, Side, poll_data};
-use crate::coding::{Caps, Coding, Decoded, Encoded};
+use crate::coding::encode::Encoded;
+use crate::coding::{Caps, Coding, Decoded};
 
 /// Pages shrink to 1/10; one that grows without end while it is decoded is no page.
 const CAPS: Caps = Caps { slack: 1 << 20, ratio: 200, total: 256 << 20 };
+
+/// How a script without words ends.
+const END: &[u8] = b"</script>";
 
 /// A page whose beginning is known.
 pub(super) enum Held {
@@ -97,14 +103,27 @@ pub(super) async fn hold(body: Body, coding: Option<Coding>) -> Held {
 // === impl Open ===
 
 impl Open {
-    /// The body with `tag` in it, in the coding in which it came.
-    pub(super) fn insert(self, tag: &str) -> Body {
+    /// The script of the first-run wizard, if it is there and empty as such scripts are.
+    pub(super) fn wizard(&self) -> Option<Range<usize>> {
+        let start = self.page.wizard?;
+        let script = self.head.get(start..)?;
+        let end = script.iter().position(|&b| b == b'>')? + 1;
+        let end = end + END.len();
+        (script.get(..end)?.ends_with(END)).then(|| start..start + end)
+    }
+
+    /// The body with `tag` in it and without `cut`, in the coding in which it came.
+    pub(super) fn insert(self, tag: &str, cut: Option<Range<usize>>) -> Body {
         let (before, after) = self.head.split_at(self.page.at.min(self.head.len()));
-        let head = Bytes::from([before, tag.as_bytes(), after].concat());
+        // The tag is before the first script, so what is cut comes after it.
+        let cut = cut.map_or(0..0, |cut| cut.start - before.len()..cut.end - before.len());
+        let (kept, rest) = (&after[..cut.start], &after[cut.end..]);
+        let head = Bytes::from([before, tag.as_bytes(), kept, rest].concat());
         let body = Joined::new([head, self.tail], self.source, None);
         match self.coding {
             None => body,
-            Some(coding) => Body::made(Coded(Some(Box::new(Encoded::new(coding, body))))),
+            // As answers are encoded on the fly: quickly.
+            Some(coding) => Body::made(Encoded::new(coding, Level::Precise(4), body)),
         }
     }
 }
@@ -195,31 +214,6 @@ impl http_body::Body for Joined {
             (None, None) => SizeHint::with_exact(held),
             _ => SizeHint::default(),
         }
-    }
-}
-
-/// A body that is encoded on the way; None once it is over.
-struct Coded(Option<Box<Encoded>>);
-
-impl http_body::Body for Coded {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let this = self.get_mut();
-        let Some(encoded) = &mut this.0 else { return Poll::Ready(None) };
-        let piece = ready!(encoded.poll_piece(cx));
-        if !matches!(piece, Some(Ok(_))) {
-            this.0 = None;
-        }
-        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
     }
 }
 

@@ -20,15 +20,16 @@ pub mod versions;
 use std::sync::Arc;
 
 use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Response};
 
 use self::held::{Held, Open};
 use self::tag::Tag;
+use super::assets::Asset;
 use super::view::View;
 use super::{Tours, tenant};
 use crate::body::Body;
 use crate::coding::{self, Coding};
-use crate::config::checked::Progress;
+use crate::config::checked::{Progress, Wizard};
 use crate::dav::path::Kind;
 use crate::gateway::Exchange;
 use crate::intercept::{Answer, Inner, Rule};
@@ -48,7 +49,7 @@ struct Candidate {
 /// [`Inject`] does without its header, for measuring and for fuzzing.
 pub async fn splice(body: Body, coding: Option<&str>, tag: &str) -> Body {
     match held::hold(body, coding.and_then(Coding::named)).await {
-        Held::Page(open) => open.insert(tag),
+        Held::Page(open) => open.insert(tag, None),
         Held::Other(_, body) => body,
     }
 }
@@ -81,20 +82,30 @@ impl Rule for Inject {
             return inner.call(exchange).await;
         };
         let tenant = tenant(&site.config, &exchange.authority);
+        let editor = tours.editor(&view, &tenant, exchange.request.headers()).await;
         let response = inner.call(exchange).await?;
-        Ok(tours.inject(response, &view, &site, &tenant).await)
+        Ok(tours.inject(response, &view, &site, &tenant, editor).await)
     }
 }
 
 // === impl Tours ===
 
 impl Tours {
+    /// The editor, for those who have a session of it; it takes the place of the loader.
+    async fn editor(&self, view: &View, tenant: &str, headers: &HeaderMap) -> Option<&Arc<Asset>> {
+        let desk = self.desk.get().filter(|_| view.is_on())?;
+        let session = desk.session(tenant, headers).await;
+        // Without its store there is no editor; pages go on.
+        session.ok().flatten().and_then(|_| self.player.editor())
+    }
+
     async fn inject(
         &self,
         response: Response<Body>,
         view: &View,
         site: &Site,
         tenant: &str,
+        editor: Option<&Arc<Asset>>,
     ) -> Response<Body> {
         let candidate = match Candidate::of(&response) {
             Ok(Some(candidate)) => candidate,
@@ -112,19 +123,31 @@ impl Tours {
                 return Response::from_parts(parts, body);
             }
         };
-        let tag = self.tag(&open, &candidate.nonce, view, site, tenant);
+        let loader = editor.unwrap_or(&view.loader).url();
+        let tag = self.tag(&open, &candidate.nonce, &loader, view, site, tenant);
+        let is_instead = view.is_on() && view.settings.wizard == Wizard::Instead;
+        let cut = open.wizard().filter(|_| is_instead);
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         let length: Option<u64> = length.and_then(|text| text.parse().ok());
         coding::forget_bytes(&mut parts.headers);
         if let (Some(length), None) = (length, candidate.coding) {
-            let length = HeaderValue::from(length + tag.len() as u64);
-            parts.headers.insert(CONTENT_LENGTH, length);
+            let without = cut.as_ref().map_or(0, |cut| cut.len() as u64);
+            let length = (length + tag.len() as u64).saturating_sub(without);
+            parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
         site.metrics.tours().count("injected");
-        Response::from_parts(parts, open.insert(&tag))
+        Response::from_parts(parts, open.insert(&tag, cut))
     }
 
-    fn tag(&self, open: &Open, nonce: &str, view: &View, site: &Site, tenant: &str) -> String {
+    fn tag(
+        &self,
+        open: &Open,
+        nonce: &str,
+        loader: &str,
+        view: &View,
+        site: &Site,
+        tenant: &str,
+    ) -> String {
         let page = &open.page;
         let progress = match self.preview {
             Some(_) => Progress::Local,
@@ -132,7 +155,7 @@ impl Tours {
         };
         Tag {
             nonce,
-            loader: &view.loader.url(),
+            loader,
             site: tenant,
             progress: progress.as_str(),
             token: &self.keeping().key.sign(tenant, &page.user),

@@ -17,9 +17,10 @@ use lol_html::send::{Element, ElementContentHandlers, HtmlRewriter, Settings};
 use lol_html::{MemorySettings, Selector};
 use memchr::memmem;
 
-/// What decides: the frame of the page, what could hold a policy, the first script, and everything
-/// that a parser gives no meaning in the head (it would be opened in the body).
+/// What decides: the frame of the page, what could hold a policy, the first script, the script that
+/// tours may come instead of, and everything that a parser gives no meaning in the head (it would be opened in the body).
 const LOOKED_AT: &str = "html, head, body, meta, script:first-of-type, \
+    script[src*='/firstrunwizard-activate.'], \
     :not(html):not(head):not(body):not(link):not(meta):not(noscript):not(script):not(style):not(title)";
 
 static SELECTOR: LazyLock<Option<Selector>> = LazyLock::new(|| LOOKED_AT.parse().ok());
@@ -48,6 +49,8 @@ pub enum Verdict {
 pub struct Page {
     /// Where the first script of the head begins.
     pub at: usize,
+    /// Where the script begins that shows the first-run wizard, if it is there.
+    pub wizard: Option<usize>,
     /// The account.
     pub user: String,
     /// Fingerprint of the versions of all that is installed: eight hexadecimal digits.
@@ -96,6 +99,7 @@ struct Seen {
     html: Option<Range<usize>>,
     head: Option<Range<usize>>,
     script: Option<usize>,
+    wizard: Option<usize>,
     user: String,
     end: Option<End>,
 }
@@ -196,6 +200,10 @@ impl Seen {
             "meta" => is_policy(element).then_some(Reason::MetaPolicy),
             "script" if self.head.is_some() => {
                 self.script.get_or_insert(place.start);
+                let source = element.get_attribute("src").unwrap_or_default();
+                if source.contains("/firstrunwizard-activate.") {
+                    self.wizard = Some(place.start);
+                }
                 None
             }
             "body" => return Some(self.body(element, place.start)),
@@ -233,6 +241,7 @@ impl Seen {
         let main = memmem::find(head, b"/core-main.js?v=").map(|at| &head[at..]);
         Verdict::Page(Page {
             at,
+            wizard: self.wizard,
             user: std::mem::take(&mut self.user),
             version_hash: main.and_then(fingerprint),
             sheets: sheets(head),

@@ -43,7 +43,7 @@ impl World {
     }
 
     async fn inject(&self, response: Response<Body>) -> Response<Body> {
-        self.tours.inject(response, &self.view, &self.site, "a").await
+        self.tours.inject(response, &self.view, &self.site, "a", None).await
     }
 
     fn count(&self, outcome: &str) -> u64 {
@@ -245,6 +245,34 @@ async fn what_is_no_code_is_not_taken_for_it() {
     assert!(rest == tricky && tag.contains(NONCE) && !tag.contains("evil"));
     let at = world.inject(answer(tricky.into())).await;
     assert!(text(at).await.contains("<body> Files"), "the title is whole");
+}
+
+#[tokio::test]
+async fn instead_of_the_first_run_wizard() {
+    let wizard = "<script nonce=\"n\" type=\"module\" \
+                  src=\"/apps/firstrunwizard/js/firstrunwizard-activate.mjs?v=1\"></script>";
+    let page =
+        PAGE.replacen("\t</head>", &format!("{wizard}<script nonce=\"n\"></script></head>"), 1);
+    let mut world = World::new();
+    for (policy, is_there) in
+        [(Wizard::Wait, true), (Wizard::Ignore, true), (Wizard::Instead, false)]
+    {
+        world.view.settings.wizard = policy;
+        let mut response = answer(page.clone().into());
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(page.len()));
+        let response = world.inject(response).await;
+        let length = response.headers()[CONTENT_LENGTH].to_str().unwrap().to_owned();
+        let text = text(response).await;
+        assert_eq!(length, text.len().to_string(), "{policy:?}");
+        let (rest, _) = cut(&text);
+        let expected = if is_there { page.clone() } else { page.replacen(wizard, "", 1) };
+        assert!(rest == expected, "{policy:?}: {rest}");
+    }
+    // One that holds something is not the one we know.
+    world.view.settings.wizard = Wizard::Instead;
+    let odd = page.replacen("mjs?v=1\"></script>", "mjs?v=1\">x()</script>", 1);
+    let (rest, _) = cut(&text(world.inject(answer(odd.clone().into())).await).await);
+    assert!(rest == odd);
 }
 
 #[tokio::test]

@@ -48,10 +48,18 @@ impl Kept {
         &self,
         asking: impl Future<Output = Result<T, crate::store::Error>> + Send + 'static,
     ) -> Result<T, StoreError> {
-        match self.runtime.spawn(asking).await {
-            Ok(answer) => answer.map_err(|error| StoreError(Box::new(error))),
-            Err(stopped) => Err(StoreError(Box::new(stopped))),
-        }
+        on_runtime(&self.runtime, asking).await
+    }
+}
+
+/// Asks a store on the runtime that it belongs to.
+pub(in crate::tours) async fn on_runtime<T: Send + 'static>(
+    runtime: &Handle,
+    asking: impl Future<Output = Result<T, crate::store::Error>> + Send + 'static,
+) -> Result<T, StoreError> {
+    match runtime.spawn(asking).await {
+        Ok(answer) => answer.map_err(|error| StoreError(Box::new(error))),
+        Err(stopped) => Err(StoreError(Box::new(stopped))),
     }
 }
 

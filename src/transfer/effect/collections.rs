@@ -131,6 +131,9 @@ pub(super) async fn move_objects(
         seen: collection(kind, &owner.uid, to)?,
     };
     for name in names {
+        if let Some(halt) = world.wishes.halt() {
+            return Err(Error::Halted(halt));
+        }
         way.take(name).await?;
     }
     Ok(Outcome::Done)

@@ -5,6 +5,9 @@ use crate::dav::client::{Change, Client, Depth, Overwrite, Path, Trash};
 use crate::nextcloud::properties as p;
 use crate::transfer::site::file;
 
+/// Favourites that are remembered.
+const MAX_FAVOURITES: usize = 5_000;
+
 /// Makes a folder. One that is there counts as ours only if this was tried before.
 pub(super) async fn make_folder(
     world: &World,
@@ -82,6 +85,23 @@ pub(super) async fn relocate(
         return Err(Error::Conflict(format!("`{to}` is there already")));
     }
     Err(refused.into())
+}
+
+/// The favourites of an account, asked for as a whole (`FilesReportPlugin`).
+pub(super) async fn favourites(world: &World, who: &Who) -> Result<Outcome, Error> {
+    let ask = "<oc:filter-files xmlns:d=\"DAV:\" xmlns:oc=\"http://owncloud.org/ns\"><d:prop>\
+               <oc:fileid/></d:prop><oc:filter-rules><oc:favorite>1</oc:favorite>\
+               </oc:filter-rules></oc:filter-files>";
+    let home = file(&who.uid, "")?;
+    let mut entries = world.dav(who)?.report(&home, Depth::Infinity, ask.to_owned()).await?;
+    let mut paths = Vec::new();
+    while let Some(entry) = entries.next().await? {
+        let below = entry.path.below(&home).filter(|below| !below.is_empty());
+        if let (Some(below), true) = (below, paths.len() < MAX_FAVOURITES) {
+            paths.push(format!("/{below}"));
+        }
+    }
+    Ok(Outcome::Favourites { paths })
 }
 
 /// Marks favourites; says which were none before.

@@ -4,6 +4,7 @@
 //! as once (`again` says that it may have been done), and [`Effect::revert`] puts back what it did,
 //! also where it is not known whether it was done at all.
 
+mod account;
 mod apps;
 mod collections;
 mod content;
@@ -34,6 +35,8 @@ pub(crate) enum Effect {
     Look { who: Who, kind: Kind, path: String, over: Over },
     /// Looks at the shares that an account made.
     NoteShares { who: Who },
+    /// Looks at the favourites of an account.
+    NoteFavourites { who: Who },
     /// Makes a folder; one that is there is as good only if `shared`.
     MakeFolder { who: Who, path: String, may_exist: bool },
     /// Removes a folder that a transfer made, which must be empty.
@@ -44,6 +47,8 @@ pub(crate) enum Effect {
     UnshareFolder { owner: String, path: String, with: String },
     /// Ends a share from the source to the recipient: files cannot be shared with their owner.
     DropShare { record: ShareRecord, owner: String },
+    /// The recipient leaves a share of what is handed over, to a group, a team or a room.
+    LeaveShare { record: ShareRecord, who: String },
     /// Moves a file or folder.
     Move { who: Who, from: String, to: String, file_id: Option<u64> },
     /// Sees to it that a share of a moved node is the new owner's.
@@ -70,6 +75,8 @@ pub(crate) enum Effect {
     },
     /// Makes a public link to a calendar.
     Publish { owner: Who, uri: String },
+    /// Disables an account: with the admin's password, or by a row of the database.
+    Disable { uid: String, record: Option<crate::nextcloud::db::Record> },
     /// Changes rows of the site's database, in one transaction.
     Rewrite { record: crate::nextcloud::db::Record },
     /// Writes a meeting anew.
@@ -115,6 +122,8 @@ pub(crate) enum Outcome {
     Looked(Print),
     /// The shares that there are; none if the account may not be asked.
     Shares { shares: Option<Vec<ShareRecord>> },
+    /// The favourites that there are, below the account's files.
+    Favourites { paths: Vec<String> },
     /// It was there already, and is not ours.
     Existed,
     /// It is shared, and the other account sees it there.
@@ -145,6 +154,7 @@ impl Effect {
                 print::look(world, who, *kind, path, *over).await.map(Outcome::Looked)
             }
             Effect::NoteShares { who } => shares::note(world, who).await,
+            Effect::NoteFavourites { who } => files::favourites(world, who).await,
             Effect::MakeFolder { who, path, may_exist } => {
                 files::make_folder(world, who, path, *may_exist, again).await
             }
@@ -156,6 +166,7 @@ impl Effect {
                 shares::unshare_folder(world, owner, path, with).await
             }
             Effect::DropShare { record, owner } => shares::drop_share(world, record, owner).await,
+            Effect::LeaveShare { record, who } => shares::leave(world, record, who).await,
             Effect::Move { who, from, to, file_id } => {
                 files::relocate(world, who, from, to, *file_id).await
             }
@@ -184,6 +195,9 @@ impl Effect {
                 applied?;
                 Ok(Outcome::Done)
             }
+            Effect::Disable { uid, record } => {
+                account::disable(world, uid, record.as_ref(), again).await
+            }
             Effect::Rehome { who, uri, object, old, new } => {
                 meetings::rewrite(world, who, (uri, object), (old, new)).await
             }
@@ -206,15 +220,27 @@ impl Effect {
         }
     }
 
-    /// Puts it back. Without an outcome, it may not have been done.
-    pub async fn revert(
+    /// Puts it back, and says where a link is that had to be made again. Without an outcome, it may
+    /// not have been done.
+    pub async fn put_back(
         &self,
         world: &World,
         outcome: Option<&Outcome>,
         part: Part,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<String>, Error> {
+        match (self, part) {
+            (Effect::SettleShare { record, from, to, .. }, Part::Late) => {
+                shares::unsettle(world, record, from, to, outcome).await
+            }
+            _ => self.revert(world, outcome).await.map(|()| None),
+        }
+    }
+
+    async fn revert(&self, world: &World, outcome: Option<&Outcome>) -> Result<(), Error> {
         match self {
-            Effect::Look { .. } | Effect::NoteShares { .. } => Ok(()),
+            Effect::Look { .. } | Effect::NoteShares { .. } | Effect::NoteFavourites { .. } => {
+                Ok(())
+            }
             Effect::MakeFolder { who, path, .. } => match outcome {
                 Some(Outcome::Existed) => Ok(()),
                 _ => files::remove_folder(world, who, path).await.map(drop),
@@ -229,13 +255,13 @@ impl Effect {
                 shares::share_folder(world, owner, path, with).await.map(drop)
             }
             Effect::DropShare { record, owner } => shares::put_back(world, record, owner).await,
+            Effect::LeaveShare { record, who } => shares::come_back(world, record, who).await,
             Effect::Move { who, from, to, file_id } => {
                 files::relocate(world, who, to, from, *file_id).await.map(drop)
             }
-            Effect::SettleShare { record, from, to, .. } => match part {
-                Part::Early => shares::withdraw(world, record, to, outcome).await,
-                Part::Late => shares::unsettle(world, record, from, to, outcome).await,
-            },
+            Effect::SettleShare { record, to, .. } => {
+                shares::withdraw(world, record, to, outcome).await
+            }
             Effect::Favourites { who, .. } => match outcome {
                 Some(Outcome::Marked { paths }) => files::disfavour(world, who, paths).await,
                 _ => Ok(()),
@@ -261,6 +287,10 @@ impl Effect {
                 undone?;
                 Ok(())
             }
+            Effect::Disable { uid, record } => match outcome {
+                Some(Outcome::Existed) => Ok(()),
+                _ => account::enable(world, uid, record.as_ref()).await,
+            },
             Effect::Rehome { who, uri, object, old, new } => {
                 meetings::rewrite(world, who, (uri, object), (new, old)).await.map(drop)
             }
@@ -289,7 +319,10 @@ impl Effect {
 
     /// Whether nothing changes by it.
     pub fn only_looks(&self) -> bool {
-        matches!(self, Effect::Look { .. } | Effect::NoteShares { .. })
+        matches!(
+            self,
+            Effect::Look { .. } | Effect::NoteShares { .. } | Effect::NoteFavourites { .. }
+        )
     }
 
     /// When it is put back. Shares end before their files are moved back, and are the source's
@@ -297,7 +330,7 @@ impl Effect {
     pub fn parts(&self) -> &'static [Part] {
         match self {
             Effect::SettleShare { .. } => &[Part::Early, Part::Late],
-            Effect::DropShare { .. } => &[Part::Late],
+            Effect::DropShare { .. } | Effect::LeaveShare { .. } => &[Part::Late],
             _ => &[Part::Early],
         }
     }

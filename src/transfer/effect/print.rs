@@ -1,7 +1,10 @@
 //! A print of something: how much it is, and a digest over all of it, to compare before and after.
 //!
-//! It is taken from one listing that is read as it comes, in bounded memory: the digest does not
-//! depend on the order of the entries, since each is hashed alone and the hashes are added.
+//! Of a tree that the instance moves as a whole its top is enough: the etag of a folder changes with
+//! anything in it, so that the same id, etag, size and counts are the same tree. Where things are
+//! copied, or are objects of a collection, all of them are listed. That is read as it comes, in
+//! bounded memory: the digest does not depend on the order of the entries, since each is hashed alone
+//! and the hashes are added.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -20,6 +23,9 @@ const MAX_FAVOURITES: usize = 5_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Over {
+    /// What the instance says of the top of a tree: its id, etag and size, and how many files and
+    /// folders are directly in it.
+    Top,
     /// File ids and etags: the very same things.
     Ids,
     /// Nothing more: what another instance has of the same things. Bytes are compared by
@@ -30,7 +36,7 @@ pub(crate) enum Over {
 /// How much something is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Print {
-    /// Files, events or cards.
+    /// Files, events or cards; of the top of a tree what is directly in it.
     pub count: u64,
     /// Bytes, where the instance says.
     pub size: u64,
@@ -49,10 +55,27 @@ pub(super) async fn look(
     path: &str,
     over: Over,
 ) -> Result<Print, Error> {
-    match kind.is_node() {
-        true => look_at_files(world, who, path, over).await,
-        false => look_at_objects(world, who, kind, path, over).await,
+    match (kind.is_node(), over) {
+        (true, Over::Top) => look_at_top(world, who, path).await,
+        (true, _) => look_at_files(world, who, path, over).await,
+        (false, _) => look_at_objects(world, who, kind, path, over).await,
     }
+}
+
+async fn look_at_top(world: &World, who: &Who, path: &str) -> Result<Print, Error> {
+    let top = file(&who.uid, path)?;
+    let node = inventory::node(&world.dav(who)?, &top).await?;
+    let node = node.ok_or_else(|| Error::Conflict(format!("{path:?} of {:?} is gone", who.uid)))?;
+    let (files, folders) = (node.files.unwrap_or_default(), node.folders.unwrap_or_default());
+    let numbers = [node.file_id.unwrap_or_default(), node.size, files, folders];
+    let [id, size, files, folders] = numbers.map(|number| number.to_string());
+    let etag = node.etag.as_deref().unwrap_or_default();
+    Ok(Print {
+        count: if node.is_folder { numbers[2] + numbers[3] } else { 1 },
+        size: node.size,
+        digest: format!("{:032x}", digest(&[&id, etag, &size, &files, &folders])),
+        favourites: Vec::new(),
+    })
 }
 
 async fn look_at_files(world: &World, who: &Who, path: &str, over: Over) -> Result<Print, Error> {
@@ -90,7 +113,7 @@ async fn look_at_objects(
     while let Some(entry) = entries.next().await? {
         let Some(name) = entry.path.below(&top).filter(|name| !name.is_empty()) else { continue };
         let hash = match over {
-            Over::Ids => digest(&[&name, entry.text(&p::ETAG).unwrap_or_default()]),
+            Over::Ids | Over::Top => digest(&[&name, entry.text(&p::ETAG).unwrap_or_default()]),
             Over::Names => digest(&[&composed(&name), ""]),
         };
         sum = sum.wrapping_add(hash);

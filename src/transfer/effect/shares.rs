@@ -188,6 +188,22 @@ pub(super) async fn drop_share(
     Ok(Outcome::Done)
 }
 
+/// Leaves a share to a group, a team or a room, as one of its members.
+pub(super) async fn leave(
+    world: &World,
+    record: &ShareRecord,
+    who: &str,
+) -> Result<Outcome, Error> {
+    world.ocs(&Who::here(who))?.delete_share(&record.id).await?;
+    Ok(Outcome::Done)
+}
+
+/// Comes back to it; one that was made again meanwhile was not left.
+pub(super) async fn come_back(world: &World, record: &ShareRecord, who: &str) -> Result<(), Error> {
+    let kind = ShareType::from(record.kind);
+    Ok(world.ocs(&Who::here(who))?.restore_share(&record.id, kind).await?)
+}
+
 /// Makes a share that was ended again.
 pub(super) async fn put_back(
     world: &World,
@@ -264,14 +280,15 @@ pub(super) async fn withdraw(
     Ok(())
 }
 
-/// The way back, once the file is the source's again.
+/// The way back, once the file is the source's again. Says where a link is that was made again: at
+/// its old address only if the admin allows own ones.
 pub(super) async fn unsettle(
     world: &World,
     record: &ShareRecord,
     from: &str,
     to: &str,
     outcome: Option<&Outcome>,
-) -> Result<(), Error> {
+) -> Result<Option<String>, Error> {
     let old_owner = world.ocs(&Who::here(from))?;
     if let Some(Outcome::Settled { outcome: ShareOutcome::Remade, id, .. }) = outcome {
         world.ocs(&Who::here(to))?.delete_share(id).await?;
@@ -279,16 +296,18 @@ pub(super) async fn unsettle(
     }
     if let Some(share) = old_owner.share(&record.id).await? {
         if share.uid_file_owner == from {
-            return Ok(());
+            return Ok(None);
         }
         world.ocs(&Who::here(to))?.delete_share(&record.id).await?;
     }
-    if cannot_be_made(record).is_none()
-        && twin(&old_owner, record, &record.path, "").await?.is_none()
-    {
-        make(&old_owner, record, &record.path).await?;
+    if cannot_be_made(record).is_some() {
+        return Ok(None);
     }
-    Ok(())
+    let there = match twin(&old_owner, record, &record.path, "").await? {
+        Some(twin) => twin,
+        None => make(&old_owner, record, &record.path).await?.0,
+    };
+    Ok(there.url.filter(|_| record.kind == 3))
 }
 
 /// Ends a share, as whoever may. False if nobody could.

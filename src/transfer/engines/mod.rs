@@ -14,7 +14,7 @@ pub(crate) use server_move::is_below;
 
 use super::effect::{Effect, Outcome, Over, Print};
 use super::journal::{Journal, Wishes};
-use super::model::{Check, Engine, Item, Plan};
+use super::model::{After, Check, Engine, Item, Plan, words};
 use super::site::{Who, World};
 use super::{Error, Halt};
 
@@ -87,6 +87,28 @@ pub(crate) async fn finish(task: &mut Task<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// What comes once all has been handed over.
+pub(crate) async fn close(task: &mut Task<'_>) -> Result<(), Error> {
+    if task.plan.request.target.is_none() {
+        server_move::tidy(task).await?;
+    }
+    if task.plan.request.after != After::Disable {
+        return Ok(());
+    }
+    let uid = task.plan.request.source.clone();
+    let effect = match task.journal.begun("disable") {
+        Some(begun) => begun.clone(),
+        None if task.world.confirmed().is_some() => Effect::Disable { uid, record: None },
+        None => {
+            let database = task.world.database().await?;
+            let prepared = database.prepare_disabled(&uid).await;
+            database.close().await;
+            Effect::Disable { uid, record: Some(prepared?.record) }
+        }
+    };
+    task.step("disable", effect).await.map(drop)
+}
+
 /// Who receives by an engine.
 fn recipients(plan: &Plan, engine: Engine) -> Vec<String> {
     let by = plan.items.iter().filter(|item| item.engine == engine);
@@ -139,6 +161,7 @@ fn compare(before: &Print, after: &Print, over: Over) -> Result<Check, Error> {
         digest_before: before.digest.clone(),
         digest_after: after.digest.clone(),
         over: match over {
+            Over::Top => words::CHECKED_TOP.to_owned(),
             Over::Ids => "names, ids, sizes and etags".to_owned(),
             Over::Names => "names and sizes".to_owned(),
         },

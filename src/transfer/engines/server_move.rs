@@ -8,18 +8,23 @@
 
 use super::{Handed, Task, compare, rewrite};
 use crate::transfer::Error;
-use crate::transfer::effect::{Effect, Outcome, Over, ShareRecord};
+use crate::transfer::effect::{Effect, Outcome, Over, Print, ShareRecord};
 use crate::transfer::journal::Journal;
-use crate::transfer::model::{Engine, Item, Shares};
+use crate::transfer::model::{Check, Engine, Item, Shares, words};
 use crate::transfer::site::{Who, file};
 
 /// Drops shares to the recipient, makes the helper folder and shares it.
 pub(super) async fn prepare(task: &mut Task<'_>, recipient: &str) -> Result<(), Error> {
     let source = task.plan.request.source.clone();
     let noted = task.step("shares", Effect::NoteShares { who: task.source() }).await?;
+    task.step("favourites", Effect::NoteFavourites { who: task.source() }).await?;
     for record in to_drop(task, recipient, &noted).await? {
         let step = format!("drop/{}", record.id);
         task.step(&step, Effect::DropShare { record, owner: source.clone() }).await?;
+    }
+    for record in to_leave(task, recipient).await? {
+        let step = format!("leave/{}", record.id);
+        task.step(&step, Effect::LeaveShare { record, who: recipient.to_owned() }).await?;
     }
     let path = helper(task.tag);
     let make =
@@ -44,7 +49,7 @@ pub(super) async fn hand_over(
     let name = item.path.rsplit('/').next().unwrap_or_default();
     let helped = format!("{}/{name}", helper(task.tag));
 
-    let before = task.look("before", source.clone(), item, &item.path, Over::Ids).await?;
+    let before = task.look("before", source.clone(), item, &item.path, Over::Top).await?;
     folders_above(task, &recipient, &item.destination).await?;
     let moved = Effect::Move {
         who: source,
@@ -71,13 +76,42 @@ pub(super) async fn hand_over(
     if let (true, Some(file)) = (by_database, item.file_id) {
         let was = [item.path.clone(), format!("{mount}/{name}")];
         lost = rewrite::repair(task, item, file, &was).await?;
-    } else if !before.favourites.is_empty() {
-        let paths = before.favourites.iter().map(|below| join(&item.destination, below));
-        let mark = Effect::Favourites { who: recipient.clone(), paths: paths.collect() };
-        task.step("favourites", mark).await?;
+    } else if let Some(paths) = liked(whole, item) {
+        task.step("favourites", Effect::Favourites { who: recipient.clone(), paths }).await?;
     }
-    let after = task.look("after", recipient, item, &item.destination, Over::Ids).await?;
-    Ok(Handed { check: compare(&before, &after, Over::Ids)?, lost, to: None })
+    let check = verify(task, item, recipient, &before).await?;
+    Ok(Handed { check, lost, to: None })
+}
+
+/// Where the favourites of the source in an item are now; none if there are none.
+fn liked(whole: &Journal, item: &Item) -> Option<Vec<String>> {
+    let Some(Outcome::Favourites { paths }) = whole.ended("favourites") else { return None };
+    let here = paths.iter().filter(|path| is_below(path, &item.path));
+    let paths: Vec<String> =
+        here.map(|path| format!("{}{}", item.destination, &path[item.path.len()..])).collect();
+    (!paths.is_empty()).then_some(paths)
+}
+
+/// Compares what was with what is. Some storages copy and give other ids: then all is listed, and
+/// is as much as was planned.
+async fn verify(
+    task: &mut Task<'_>,
+    item: &Item,
+    recipient: Who,
+    before: &Print,
+) -> Result<Check, Error> {
+    let after = task.look("after", recipient.clone(), item, &item.destination, Over::Top).await?;
+    let differs = match compare(before, &after, Over::Top) {
+        Err(error @ Error::Mismatch(_)) => error,
+        check => return check,
+    };
+    let all = task.look("all", recipient, item, &item.destination, Over::Names).await?;
+    if (all.count, all.size) != (item.count, item.size) {
+        return Err(differs);
+    }
+    let planned = Print { count: item.count, size: item.size, ..all.clone() };
+    let check = compare(&planned, &all, Over::Names)?;
+    Ok(Check { over: words::CHECKED_MUCH.to_owned(), ..check })
 }
 
 /// Takes the helper folder away.
@@ -99,13 +133,30 @@ pub(super) async fn finish(task: &mut Task<'_>, recipient: &str) -> Result<(), E
     Ok(())
 }
 
+/// Removes the source's folders that were joined with ones of the recipient, if nothing is in them
+/// any more and nobody has them shared.
+pub(super) async fn tidy(task: &mut Task<'_>) -> Result<(), Error> {
+    let moved = |path: &str| {
+        let mut items = task.plan.items.iter();
+        items.any(|item| item.engine == Engine::ServerMove && is_below(&item.path, path))
+    };
+    let mut empty: Vec<String> =
+        task.plan.joined.iter().filter(|path| moved(path)).cloned().collect();
+    if let Some(Outcome::Shares { shares: Some(shares) }) = task.journal.ended("shares") {
+        empty.retain(|path| shares.iter().all(|share| share.path != *path));
+    }
+    // What lies deeper comes first.
+    empty.sort_unstable();
+    for path in empty.into_iter().rev() {
+        let step = format!("empty{path}");
+        task.step(&step, Effect::RemoveFolder { who: task.source(), path }).await?;
+    }
+    Ok(())
+}
+
 /// Where things stop over, below the recipient's files.
 fn helper(tag: &str) -> String {
     format!("/.passeur-{tag}")
-}
-
-fn join(path: &str, below: &str) -> String {
-    if below.is_empty() { path.to_owned() } else { format!("{path}/{below}") }
 }
 
 /// Makes the folders above a path that are not there; says whether the last of them is new.
@@ -168,6 +219,27 @@ pub(super) async fn to_drop(
     Ok(all
         .into_iter()
         .filter(|share| share.kind == 0 && share.with == recipient && share.owner == source)
+        .filter(of)
+        .collect())
+}
+
+/// Shares of what is handed over that the recipient has as a member of a group, a team or a room.
+/// Nextcloud asks where the new owner has a file to know where its versions go, and would be told of
+/// the share: they would be lost to sight.
+async fn to_leave(task: &Task<'_>, recipient: &str) -> Result<Vec<ShareRecord>, Error> {
+    let source = task.plan.request.source.as_str();
+    let of = |share: &ShareRecord| {
+        let mut items = task.plan.items.iter();
+        items.any(|item| {
+            item.engine == Engine::ServerMove
+                && item.recipient == recipient
+                && item.file_id.is_some_and(|id| i64::try_from(id) == Ok(share.file_id))
+        })
+    };
+    let received = task.world.ocs(&Who::here(recipient))?.shared_with_me().await?;
+    let records = received.iter().map(ShareRecord::from);
+    Ok(records
+        .filter(|share| share.kind != 0 && share.owner == source && share.initiator != recipient)
         .filter(of)
         .collect())
 }

@@ -17,6 +17,9 @@ pub struct Plan {
     pub request: Request,
     /// What would be handed over, in the order of work.
     pub items: Vec<Item>,
+    /// Folders that are joined with ones of the recipient. The source's go once they are empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<String>,
     /// What stays with the source, and why.
     pub excluded: Vec<Excluded>,
     /// What must be put right first; empty if it may start.

@@ -68,6 +68,12 @@ pub struct Request {
     #[serde(default, skip_serializing)]
     #[schema(value_type = Option<String>, write_only)]
     pub recipient_password: Option<Secret>,
+    /// The password that the site's admin (`access.admin`) logs in with: Nextcloud asks for it when
+    /// an account is disabled, and takes no app password there. Needed for `after` on sites whose
+    /// database Passeur does not have. It is sealed likewise, until undoing is over.
+    #[serde(default, skip_serializing)]
+    #[schema(value_type = Option<String>, write_only)]
+    pub admin_password: Option<Secret>,
 }
 
 /// A part of the selection that goes to one account.
@@ -259,6 +265,7 @@ impl Request {
             target: None,
             source_password: None,
             recipient_password: None,
+            admin_password: None,
         }
     }
 

@@ -83,11 +83,16 @@ words! {
     MEETINGS_STAY = "future meetings with guests keep the source as their organiser, and nobody is \
                      mailed";
     SHARE_ABOVE = "the recipient sees it already by a share of a folder above it, which stays";
+    LINK_AGAIN = "it was made again when this was undone, at another address: Nextcloud gives the \
+                  old one back only where the admin allows own addresses \
+                  (shareapi_allow_custom_tokens)";
     DISABLED_SOURCE = "the source is disabled, so that its links and the shares within its folders \
                        cannot be listed: enable the account until the transfer is done, or give \
                        database access, to keep them";
 
     // What was compared.
+    CHECKED_TOP = "id, etag and size of the whole, and how much is directly in it";
+    CHECKED_MUCH = "number and size of all files: to the instance they are new ones";
     CHECKED_ARRIVAL =
         "names and sizes; the receiving instance named the checksum of everything that arrived";
     CHECKED_OWNER = "who owns it, as its app says";

@@ -3,7 +3,7 @@
 use super::seconds;
 use crate::dav::client::Path;
 use crate::transfer::Error;
-use crate::transfer::model::{After, Incoming, Meetings, Request, Selection};
+use crate::transfer::model::{Incoming, Meetings, Request, Selection};
 
 /// Says what is wrong with a request.
 pub(crate) fn check(request: &Request, now: i64) -> Result<(), Error> {
@@ -45,13 +45,6 @@ pub(crate) fn check(request: &Request, now: i64) -> Result<(), Error> {
 
 /// What may be asked for, and cannot be done: never taken and left out.
 fn refuse(request: &Request) -> Result<(), Error> {
-    if request.after == After::Disable {
-        return Err(Error::invalid(
-            "after",
-            "Nextcloud disables accounts only for a person who gives a password: leave this out, \
-             and disable the account when the transfer is done",
-        ));
-    }
     if request.target.is_some() && request.meetings == Meetings::Rehome {
         let why = "meetings cannot get an organiser at another instance: leave this out";
         return Err(Error::invalid("meetings", why));
@@ -101,7 +94,6 @@ mod tests {
             (r#"{"source":"a","recipient":"a"}"#, "same account"),
             (r#"{"source":"..","recipient":"a"}"#, "source"),
             (r#"{"source":"a","recipient":"b","when":"tomorrow"}"#, "when"),
-            (r#"{"source":"a","recipient":"b","after":"disable"}"#, "after"),
             (
                 r#"{"source":"a","recipient":"b","meetings":"rehome","target":{"url":"x"}}"#,
                 "meetings",

@@ -1,17 +1,12 @@
-//! The files of a plan: which folders and files go as a whole, and where to.
-//!
-//! One walk through the account's tree says what stays (received shares, group folders, external
-//! storage, end-to-end encryption, patterns) and how much each unit is: the topmost folders and
-//! files that go as a whole. A folder in which something stays is taken apart: a second walk counts
-//! its parts.
+//! The files of a plan: which folders and files go as a whole, as a [survey] found them, and where
+//! to.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use super::Draft;
 use super::select::Chooser;
-use crate::dav::client::Path;
-use crate::nextcloud::inventory::{self, Node, Obstacle};
-use crate::nextcloud::{self};
+use super::survey::{self, Found, Unit};
+use crate::nextcloud::inventory;
 use crate::transfer::Error;
 use crate::transfer::effect::ShareRecord;
 use crate::transfer::engines::is_below;
@@ -23,34 +18,10 @@ use crate::transfer::site::Who;
 /// What is named of what stays; the rest is counted.
 const MAX_EXCLUDED: usize = 1000;
 
-/// Levels of folders that are joined; deeper ones get a number.
-const MAX_LEVELS: usize = 64;
-
-/// Something that goes as a whole.
-#[derive(Clone, Debug)]
-struct Unit {
-    recipient: String,
-    is_folder: bool,
-    file_id: Option<u64>,
-    etag: String,
-    count: u64,
-    size: u64,
-}
-
-/// What a walk found.
-#[derive(Default)]
-struct Found {
-    units: BTreeMap<String, Unit>,
-    /// Topmost things that stay, with the reason.
-    stays: BTreeMap<String, Option<Obstacle>>,
-    /// Locked by somebody, and by whom.
-    locked: Vec<(String, String)>,
-}
-
 /// Adds the files that go.
 pub(super) async fn plan(draft: &mut Draft<'_>) -> Result<(), Error> {
     let chooser = Chooser::new(draft.request);
-    let found = survey(draft, &chooser).await?;
+    let found = survey::survey(draft, &chooser).await?;
     let shares = shares(draft).await?;
     for (path, obstacle) in found.stays.iter().take(MAX_EXCLUDED) {
         let reason = obstacle.map_or_else(|| words::BY_PATTERN.to_owned(), |o| o.to_string());
@@ -66,6 +37,7 @@ pub(super) async fn plan(draft: &mut Draft<'_>) -> Result<(), Error> {
         draft.warnings.push(words::NO_FILES.to_owned());
     }
     missing(draft, &found);
+    draft.joined.clone_from(&found.joined);
     place(draft, found.units, &shares).await
 }
 
@@ -91,127 +63,6 @@ fn missing(draft: &mut Draft<'_>, found: &Found) {
             }
         }
     }
-}
-
-/// Walks once, and once more where folders have to be taken apart.
-async fn survey(draft: &Draft<'_>, chooser: &Chooser) -> Result<Found, Error> {
-    let source = &draft.request.source;
-    let client = draft.world.dav(&Who::here(source))?;
-    let home = nextcloud::files(source)?;
-    let first = walk(&client, &home, chooser, &BTreeSet::new()).await?;
-    let apart: BTreeSet<String> = first
-        .stays
-        .keys()
-        .flat_map(|path| above(path).map(str::to_owned).collect::<Vec<_>>())
-        .collect();
-    let mut apart = apart;
-    let taken_apart = apart.iter().any(|path| first.units.contains_key(path.as_str()));
-    let mut found = match taken_apart {
-        true => walk(&client, &home, chooser, &apart).await?,
-        false => first,
-    };
-    // Folders that are joined are taken apart, level by level.
-    for _ in 0..MAX_LEVELS {
-        let joined = joined(draft, &found).await?;
-        if joined.is_empty() {
-            break;
-        }
-        apart.extend(joined);
-        found = walk(&client, &home, chooser, &apart).await?;
-    }
-    Ok(found)
-}
-
-/// Folders that meet one of the same name at the recipient, and are to be joined with it.
-async fn joined(draft: &Draft<'_>, found: &Found) -> Result<Vec<String>, Error> {
-    let mut joined = Vec::new();
-    if draft.request.conflict != Conflict::Merge {
-        return Ok(joined);
-    }
-    let folder = destination(draft);
-    let mut taken: HashMap<(String, String), BTreeMap<String, bool>> = HashMap::new();
-    for (path, unit) in found.units.iter().filter(|(_, unit)| unit.is_folder) {
-        let wanted = format!("{folder}{path}");
-        let (parent, name) = wanted.rsplit_once('/').unwrap_or(("", &wanted));
-        let key = (unit.recipient.clone(), parent.to_owned());
-        if !taken.contains_key(&key) {
-            let names = names(draft, &unit.recipient, parent).await?;
-            taken.insert(key.clone(), names);
-        }
-        if taken.get(&key).and_then(|names| names.get(name)) == Some(&true) {
-            joined.push(path.clone());
-        }
-    }
-    Ok(joined)
-}
-
-/// `apart`: folders in which something stays.
-async fn walk(
-    client: &crate::dav::client::Client,
-    home: &Path,
-    chooser: &Chooser,
-    apart: &BTreeSet<String>,
-) -> Result<Found, Error> {
-    let mut found = Found::default();
-    let mut nodes = inventory::walk(client, home).await?;
-    while let Some(node) = nodes.next().await? {
-        let Some(below) = node.path.below(home).filter(|below| !below.is_empty()) else { continue };
-        see(&mut found, chooser, apart, &format!("/{below}"), &node);
-    }
-    Ok(found)
-}
-
-fn see(found: &mut Found, chooser: &Chooser, apart: &BTreeSet<String>, path: &str, node: &Node) {
-    if above(path).any(|folder| matches!(found.stays.get(folder), Some(Some(_)))) {
-        return;
-    }
-    if let Some(obstacle) = node.obstacle {
-        found.stays.insert(path.to_owned(), Some(obstacle));
-        return;
-    }
-    if let Some(who) = &node.locked_by
-        && found.locked.len() < 20
-    {
-        found.locked.push((path.to_owned(), who.clone()));
-    }
-    let recipient = chooser.recipient(path);
-    let unit = above(path).find(|folder| found.units.contains_key(*folder));
-    if let Some(unit) = unit.and_then(|folder| found.units.get_mut(folder)) {
-        if recipient != Some(unit.recipient.as_str()) {
-            // The unit is taken apart in the second walk.
-            found.stays.insert(path.to_owned(), None);
-        } else if !node.is_folder {
-            unit.count += 1;
-            unit.size += node.size;
-        }
-        return;
-    }
-    match recipient {
-        Some(recipient) if !(node.is_folder && apart.contains(path)) => {
-            let unit = Unit {
-                recipient: recipient.to_owned(),
-                is_folder: node.is_folder,
-                file_id: node.file_id,
-                etag: node.etag.clone().unwrap_or_default(),
-                count: u64::from(!node.is_folder),
-                size: if node.is_folder { 0 } else { node.size },
-            };
-            found.units.insert(path.to_owned(), unit);
-        }
-        // Named only where what it lies in goes.
-        None if above(path).any(|folder| apart.contains(folder)) => {
-            let named = above(path).any(|folder| found.stays.contains_key(folder));
-            if !named {
-                found.stays.insert(path.to_owned(), None);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// The folders above a path, from the top.
-fn above(path: &str) -> impl Iterator<Item = &str> {
-    path.match_indices('/').map(|(at, _)| &path[..at]).filter(|folder| !folder.is_empty())
 }
 
 /// The shares of the source, if it can be asked.
@@ -386,7 +237,7 @@ fn native(draft: &mut Draft<'_>) {
 }
 
 /// The folder they go to, with its names filled in; empty for the root.
-fn destination(draft: &Draft<'_>) -> String {
+pub(super) fn destination(draft: &Draft<'_>) -> String {
     let template = draft.request.destination.as_deref();
     let template = template.unwrap_or("Transferred from {source_name} on {date}");
     let date = super::stamp(draft.now);
@@ -407,7 +258,7 @@ fn destination(draft: &Draft<'_>) -> String {
 }
 
 /// What the recipient has in a folder.
-async fn names(
+pub(super) async fn names(
     draft: &Draft<'_>,
     recipient: &str,
     parent: &str,
@@ -449,11 +300,5 @@ mod tests {
         assert_eq!(free(&names, "a.txt"), "a (3).txt");
         assert_eq!(free(&names, ".env"), ".env (2)");
         assert_eq!(free(&names, "folder"), "folder (2)");
-    }
-
-    #[test]
-    fn folders_above_a_path() {
-        assert_eq!(above("/a/b/c").collect::<Vec<_>>(), ["/a", "/a/b"]);
-        assert_eq!(above("/a").count(), 0);
     }
 }

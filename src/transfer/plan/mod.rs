@@ -9,6 +9,7 @@ mod check;
 mod collections;
 mod files;
 mod select;
+mod survey;
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::Error;
 use super::model::{
-    Block, BlockCode, Engine, Estimate, Excluded, Incoming, Item, Kind, Plan, Request, words,
+    After, Block, BlockCode, Engine, Estimate, Excluded, Incoming, Item, Kind, Plan, Request, words,
 };
 use super::site::{Who, World};
 use crate::nextcloud::ocs::User;
@@ -37,6 +38,7 @@ struct Draft<'a> {
     source: User,
     recipients: BTreeMap<String, User>,
     items: Vec<Item>,
+    joined: Vec<String>,
     excluded: Vec<Excluded>,
     blocking: Vec<Block>,
     warnings: Vec<String>,
@@ -66,6 +68,7 @@ pub(crate) async fn make(world: &World, request: &Request, now: i64) -> Result<P
         source,
         recipients,
         items: Vec::new(),
+        joined: Vec::new(),
         excluded: Vec::new(),
         blocking: Vec::new(),
         warnings: Vec::new(),
@@ -108,6 +111,7 @@ impl Draft<'_> {
         }
         apps::plan(self).await?;
         self.look_at_quotas();
+        self.look_at_the_end().await?;
         self.say_what_else();
         Ok(())
     }
@@ -154,6 +158,37 @@ impl Draft<'_> {
         }
     }
 
+    /// Whether the source can be disabled afterwards, where that is wanted.
+    async fn look_at_the_end(&mut self) -> Result<(), Error> {
+        if self.request.after != After::Disable {
+            return Ok(());
+        }
+        let admin = &self.world.site.access.admin;
+        if self.request.source == *admin {
+            let detail = format!("{admin:?} is the admin that Passeur acts as: it stays enabled");
+            self.block(BlockCode::NoAccess, detail);
+            return Ok(());
+        }
+        let Some(confirmed) = self.world.confirmed() else {
+            if self.world.site.access.database.is_none() {
+                let detail = "Nextcloud disables an account only for an admin who gives a password: \
+                              give admin_password, or Passeur access to the database, or disable it \
+                              when the transfer is done";
+                self.block(BlockCode::NoAccess, detail);
+            }
+            return Ok(());
+        };
+        match confirmed.me().await {
+            Ok(me) if me.id == *admin => Ok(()),
+            Err(error) if !error.is_refused() => Err(error.into()),
+            _ => {
+                let detail = format!("admin_password is not what {admin:?} logs in with");
+                self.block(BlockCode::NoAccess, detail);
+                Ok(())
+            }
+        }
+    }
+
     fn say_what_else(&mut self) {
         if self.request.incoming == Incoming::Reshare
             && (!self.source.enabled || self.world.site.app.is_none())
@@ -175,9 +210,11 @@ impl Draft<'_> {
             request: Request {
                 source_password: None,
                 recipient_password: None,
+                admin_password: None,
                 ..self.request.clone()
             },
             items: self.items,
+            joined: self.joined,
             excluded: self.excluded,
             blocking: self.blocking,
             warnings: self.warnings,

@@ -19,7 +19,7 @@ pub(super) fn glob(pattern: &str) -> Result<GlobMatcher, String> {
     let pattern = format!("/{}", pattern.trim_matches('/'));
     let mut builder = GlobBuilder::new(&pattern);
     // A name with brackets is a name: without `*` and `?` nothing is a pattern.
-    if !pattern.contains(['*', '?', '[', '{']) {
+    if !has_wildcards(&pattern) {
         return Ok(builder
             .literal_separator(true)
             .build()
@@ -28,6 +28,10 @@ pub(super) fn glob(pattern: &str) -> Result<GlobMatcher, String> {
     }
     builder.literal_separator(true).backslash_escape(true);
     builder.build().map(|glob| glob.compile_matcher()).map_err(|error| error.to_string())
+}
+
+fn has_wildcards(pattern: &str) -> bool {
+    pattern.contains(['*', '?', '[', '{'])
 }
 
 // === impl Chooser ===
@@ -54,6 +58,16 @@ impl Chooser {
             });
         }
         Self(rules)
+    }
+
+    /// The paths that the patterns name; none if one has a wildcard.
+    pub fn names(&self) -> Option<Vec<String>> {
+        let globs = self.0.iter().flat_map(|rule| rule.include.iter().chain(&rule.exclude));
+        let name = |glob: &GlobMatcher| {
+            let pattern = glob.glob().glob();
+            (!has_wildcards(pattern)).then(|| pattern.to_owned())
+        };
+        globs.map(name).collect()
     }
 
     /// Who gets a path (`/Work/Report.odt`); nobody, if it stays. Of patterns that cover a path, the

@@ -1,6 +1,7 @@
 //! Whole hand-overs.
 
 use super::world::{World, calendar, put, until_over};
+use crate::dav::client::{Depth, Put, Upload};
 use crate::demo::{Harm, Trouble};
 use crate::nextcloud::inventory;
 use crate::nextcloud::ocs::{NewShare, ShareType};
@@ -115,6 +116,64 @@ async fn private_events_are_not_lost_with_the_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_gave_a_published_calendar_away_does_not_get_it_shared() {
+    let world = World::bare().await;
+    let alice = world.dav("alice");
+    calendar(&alice, "alice", "club", 2).await;
+    let club = nextcloud::calendars("alice").and_then(|top| top.join("club")).expect("a path");
+    nextcloud::collections::publish(&alice, &club).await.expect("a link");
+    let (id, state) = world.complete(Request::all("alice", "bob")).await;
+    assert_eq!(state, State::Done, "{:#?}", world.transfers(None).receipt("demo", id).await);
+    let plan = world.transfers(None).show("demo", id).await.expect("a transfer").plan;
+    let item = plan.items.iter().find(|item| item.path == "club").expect("the calendar");
+    assert!(item.shares.iter().all(|share| share.kind == ShareKind::Link), "{:#?}", item.shares);
+    let calendars = inventory::calendars(&world.dav("bob"), "bob").await.expect("calendars");
+    let club = calendars.iter().find(|one| one.uri == item.destination).expect("the calendar");
+    assert!(club.link.is_some());
+    assert_eq!(club.invitees, []);
+    let left = inventory::calendars(&alice, "alice").await.expect("calendars");
+    assert!(
+        left.iter().all(|one| one.obstacle != Some(inventory::Obstacle::Received)),
+        "{left:#?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn versions_go_along_where_the_recipient_had_it_by_a_group() {
+    let world = World::bare().await;
+    let alice = world.dav("alice");
+    let file = "/Minutes/may.odt";
+    put(&alice, "alice", file, "first").await;
+    let path = nextcloud::files("alice").and_then(|home| home.walk(file)).expect("a path");
+    for (text, mtime) in [("second", 1_600_000_000), ("third", 1_600_001_000)] {
+        let put = Put { mtime: Some(mtime), ..Put::default() };
+        alice.put(&path, Upload::of(text.to_owned()), &put).await.expect("to be stored");
+    }
+    let group = NewShare { share_type: ShareType::Group, ..to("/Minutes", "board") };
+    world.acting("alice").ocs().create_share(&group).await.expect("a share");
+    let id = inventory::node(&alice, &path).await.expect("an answer").and_then(|node| node.file_id);
+    let id = id.expect("a file");
+    let had = versions(&world, "alice", id).await;
+    assert!(had > 1, "{had}");
+    let (transfer, state) = world.complete(Request::all("alice", "bob")).await;
+    assert_eq!(state, State::Done, "{:#?}", world.transfers(None).receipt("demo", transfer).await);
+    assert_eq!(versions(&world, "bob", id).await, had);
+    assert_eq!(world.undo(transfer).await, State::Undone);
+    assert_eq!(versions(&world, "alice", id).await, had);
+    let received = world.acting("bob").ocs().shared_with_me().await.expect("shares");
+    assert!(received.iter().any(|share| share.share_type == ShareType::Group), "{received:#?}");
+}
+
+/// How many versions an account finds of a file.
+async fn versions(world: &World, uid: &str, file: u64) -> usize {
+    let path = format!("versions/{uid}/versions/{file}");
+    let path = crate::dav::client::Path::root().walk(&path).expect("a path");
+    let asked = [nextcloud::properties::ETAG];
+    let all = world.dav(uid).propfind(&path, Depth::One, &asked).await.expect("an answer");
+    all.all(100).await.expect("versions").len() - 1
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_changes_nothing_and_goes_stale() {
     let world = World::new().await;
     let transfers = world.transfers(None);
@@ -221,8 +280,13 @@ async fn folders_are_joined() {
     let lines = tree(&world, "bob", "/Work").await;
     let names: Vec<&str> = lines.iter().filter_map(|line| line.split(" Some").next()).collect();
     assert_eq!(names, ["", "a.txt", "sub", "sub/b (2).txt", "sub/b.txt"]);
+    let left = tree(&world, "alice", "").await;
+    assert_eq!(left.len(), 1, "no empty folders: {left:?}");
     assert_eq!(world.undo(id).await, State::Undone);
     assert_eq!(tree(&world, "bob", "").await, before);
+    let back = tree(&world, "alice", "/Work").await;
+    let names: Vec<&str> = back.iter().filter_map(|line| line.split(" Some").next()).collect();
+    assert_eq!(names, ["", "a.txt", "sub", "sub/b.txt"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use super::hand_over::tree;
 use super::world::{World, calendar, put, until_over};
+use crate::demo::{Harm, Trouble};
+use crate::nextcloud::inventory;
 use crate::store;
+use crate::store::transfers::NewTransfer;
 use crate::transfer::model::{Id, Request, State};
 use crate::transfer::{Error, Fault};
 
@@ -54,7 +57,7 @@ async fn two_workers_do_one_job_once() {
 async fn who_lost_the_claim_writes_nothing() {
     let world = World::bare().await;
     let id = started(&world, None).await;
-    let old = world.store.claim_transfer("old", Duration::ZERO, 1).await.expect("the store");
+    let old = world.store.claim_transfer("old", Duration::ZERO, |_| 1).await.expect("the store");
     let old = old.expect("something to do");
     world.work(None).await;
     assert_eq!(state(&world, id).await, State::Done);
@@ -96,7 +99,9 @@ async fn what_waits_can_be_paused_resumed_and_cancelled() {
     let transfers = world.transfers(None);
     transfers.pause("demo", id).await.expect("to pause");
     assert_eq!(state(&world, id).await, State::Paused);
-    assert!(world.store.claim_transfer("w", Duration::ZERO, 1).await.expect("the store").is_none());
+    assert!(
+        world.store.claim_transfer("w", Duration::ZERO, |_| 1).await.expect("the store").is_none()
+    );
     transfers.resume("demo", id).await.expect("to go on");
     // Dies somewhere, is paused there, and cancelled: what was made goes, what went stays.
     let left = std::sync::atomic::AtomicU32::new(0);
@@ -121,7 +126,9 @@ async fn a_second_person_approves() {
     let id = started(&world, None).await;
     let transfers = world.transfers(None);
     assert_eq!(state(&world, id).await, State::Awaiting);
-    assert!(world.store.claim_transfer("w", Duration::ZERO, 1).await.expect("the store").is_none());
+    assert!(
+        world.store.claim_transfer("w", Duration::ZERO, |_| 1).await.expect("the store").is_none()
+    );
     let refused = transfers.approve("demo", id, "test").await;
     assert!(matches!(refused, Err(Error::SamePerson)), "{refused:?}");
     transfers.approve("demo", id, "another").await.expect("to approve");
@@ -137,9 +144,116 @@ async fn a_later_time_is_waited_for() {
     let world = World::bare().await;
     let soon = crate::transfer::plan::stamp(store::now() / 1000 + 3600);
     let id = started(&world, Some(&soon)).await;
-    assert!(world.store.claim_transfer("w", Duration::ZERO, 1).await.expect("the store").is_none());
+    assert!(
+        world.store.claim_transfer("w", Duration::ZERO, |_| 1).await.expect("the store").is_none()
+    );
     assert_eq!(state(&world, id).await, State::Queued);
     let shown = world.transfers(None).show("demo", id).await.expect("a transfer");
     assert_eq!(shown.summary.begins_at.as_deref(), Some(soon.as_str()));
     world.transfers(None).cancel("demo", id).await.expect("to cancel");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sites_do_not_wait_for_one_another() {
+    let world = World::bare().await;
+    let row = |id: &'static str, site: &'static str| NewTransfer {
+        id,
+        site,
+        state: "queued",
+        plan: "{}",
+        secrets: None,
+        by: "test",
+        once: None,
+        begins_at: 0,
+        items: &[],
+    };
+    for (id, site) in [("1", "a"), ("2", "a"), ("3", "a"), ("4", "b"), ("5", "c")] {
+        world.store.make_transfer(&row(id, site)).await.expect("a transfer");
+    }
+    let at_once = |site: &str| if site == "a" { 2 } else { 1 };
+    let mut claimed = Vec::new();
+    for _ in 0..6 {
+        let claim = world.store.claim_transfer("w", Duration::from_secs(60), at_once).await;
+        claimed.extend(claim.expect("the store").map(|claim| claim.id));
+    }
+    assert_eq!(claimed, ["1", "2", "4", "5"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancellation_takes_effect_at_the_next_object() {
+    let world = World::bare().await;
+    calendar(&world.dav("alice"), "alice", "club", 30).await;
+    let transfers = world.transfers(None);
+    let plan = transfers.plan("demo", Request::all("alice", "bob")).await.expect("a plan");
+    let id = transfers.start("demo", &plan.hash, None, "test").await.expect("a transfer");
+    // Slow enough to be cancelled in the middle.
+    let slow = Harm::Delay(Duration::from_millis(50));
+    world.demo.stand_in.trouble(Trouble::new("MOVE", "/club", slow).times(1000));
+    let runner = {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let run = Arc::clone(&transfers).run(async move { drop(stopped.await) });
+        (stop, tokio::spawn(run))
+    };
+    let club = |uid: &'static str| {
+        let client = world.dav(uid);
+        async move {
+            let calendars = inventory::calendars(&client, uid).await.expect("calendars");
+            let Some(club) = calendars.iter().find(|one| one.uri == "club") else { return 0 };
+            inventory::count(&client, &club.path).await.map_or(0, |count| count.0)
+        }
+    };
+    while club("bob").await == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    transfers.cancel("demo", id).await.expect("to cancel");
+    assert_eq!(until_over(&transfers, id).await, State::Cancelled);
+    drop(runner.0);
+    runner.1.await.expect("the runner");
+    let journal = world.store.journal(&id.to_string(), None).await.expect("a journal");
+    assert!(!journal.iter().any(|line| line.step == "objects/0" && line.phase == "after"));
+    // It is not left half here and half there.
+    assert_eq!((club("alice").await, club("bob").await), (30, 0));
+    assert_eq!(world.undo(id).await, State::Undone);
+    assert_eq!(club("alice").await, 30);
+}
+
+async fn is_enabled(world: &World, uid: &str) -> bool {
+    let admin = world.acting("admin").ocs();
+    admin.user(uid).await.expect("an answer").expect("an account").enabled
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_source_is_disabled_at_the_end_and_enabled_by_undoing() {
+    let by_database = World::bare().await.with_database().await;
+    for (world, password) in [(World::bare().await, Some("admin-ferry")), (by_database, None)] {
+        put(&world.dav("alice"), "alice", "/Work/a.txt", "a").await;
+        let request = serde_json::json!({
+            "source": "alice", "recipient": "bob", "after": "disable", "admin_password": password
+        });
+        let request: Request = serde_json::from_value(request).expect("a request");
+        let (id, state) = world.complete(request).await;
+        assert_eq!(state, State::Done, "{:#?}", world.transfers(None).receipt("demo", id).await);
+        assert!(!is_enabled(&world, "alice").await);
+        assert_eq!(world.undo(id).await, State::Undone);
+        assert!(is_enabled(&world, "alice").await);
+        assert_eq!(tree(&world, "alice", "/Work").await.len(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn disabling_needs_a_password_that_is_right() {
+    let world = World::bare().await;
+    put(&world.dav("alice"), "alice", "/Work/a.txt", "a").await;
+    for (source, password, named) in [
+        ("alice", None, "gives a password"),
+        ("alice", Some("wrong"), "admin_password is not"),
+        ("admin", Some("admin-ferry"), "stays enabled"),
+    ] {
+        let request = serde_json::json!({
+            "source": source, "recipient": "bob", "after": "disable", "admin_password": password
+        });
+        let request = serde_json::from_value(request).expect("a request");
+        let plan = world.transfers(None).plan("demo", request).await.expect("a plan");
+        assert!(plan.blocking.iter().any(|block| block.detail.contains(named)), "{plan:#?}");
+    }
 }

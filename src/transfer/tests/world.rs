@@ -137,7 +137,8 @@ impl World {
     pub async fn work(&self, fault: Option<Fault>) {
         let options = Options { fault, lease: Duration::from_secs(60), ..Options::default() };
         let transfers = Transfers::new(self.store.clone(), self.sites.clone(), options);
-        let claim = self.store.claim_transfer("test", Duration::ZERO, 1).await.expect("the store");
+        let claim =
+            self.store.claim_transfer("test", Duration::ZERO, |_| 1).await.expect("the store");
         transfers.work(claim.expect("something to do")).await;
     }
 
@@ -184,6 +185,7 @@ fn site(name: &str, instance: &Instance) -> Site {
         access: checked::Site::to(name, Vec::new(), UpstreamGroup::to(target)).access,
         live: Arc::new(Live::default()),
         bandwidth: None,
+        at_once: 1,
         approval: false,
         undo: Duration::from_secs(3600),
     }

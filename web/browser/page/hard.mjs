@@ -62,6 +62,7 @@ const content = {
       state.late && h('p', { id: 'late', tabindex: 0 }, 'I came late'),
       state.here && h('p', { id: 'vanishing', tabindex: 0 }, 'I may vanish'),
       state.route.endsWith('/other') && h('p', { id: 'other', tabindex: 0 }, 'Another view'),
+      h('p', { id: 'hoverer' }, ['Row ', h('span', { id: 'hover-wrap' }, h('button', { id: 'hover-only' }, 'Only under the mouse'))]),
       h('iframe', { id: 'frame', src: '/frame.html', title: 'A frame' }),
       h(list),
       h('label', ['Name ', h('input', { id: 'name', type: 'text' })]),

@@ -14,6 +14,7 @@ interface Backend {
 
 const NAMESPACE = 'urn:passeur:tours'
 const STORE = '/_passeur/tours/progress'
+const ON = '/_passeur/tours/on'
 const PULLED = 'passeur.tours.pulled'
 /** Steps follow each other quickly: one write for some of them. */
 const DELAY = 1500
@@ -98,9 +99,28 @@ export class Memory {
         this.keep(merge(this.progress, theirs))
         this.session(true)
       },
-      (error) => this.failed(error),
+      (error) => {
+        // Whoever asks next asks again.
+        this.pulled = null
+        this.failed(error)
+      },
     )
     return this.pulled
+  }
+
+  /**
+   * Whether tours, or this one, are still shown here. A page may be open for days, and what a host
+   * switches off must not begin any more; a server that says nothing switches nothing off.
+   */
+  async stillOn(tour = ''): Promise<boolean> {
+    if (this.context.tag.preview) return true
+    try {
+      const { status } = await fetch(`${ON}?tour=${encodeURIComponent(tour)}`, { credentials: 'same-origin' })
+      if (status === 410) this.gone()
+      return status !== 410 && status !== 404
+    } catch {
+      return true
+    }
   }
 
   set(id: string, entry: Entry): void {

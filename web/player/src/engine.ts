@@ -116,6 +116,7 @@ class Engine {
   private async offer(): Promise<void> {
     if (otherTours()) return
     await Promise.all([this.memory.pull(), this.groups()])
+    if (this.off) return
     const { progress } = this.memory
     const { tag, cache, manifest } = this.context
     const now = facts(tag, cache, progress)
@@ -229,7 +230,14 @@ class Engine {
     this.run?.pause()
     // Whoever takes a tour today is not asked about another one.
     this.memory.offered(seconds())
-    const [tour, targets, own, ui] = await Promise.all([json<Tour>(entry.file), this.packs(entry), strings(entry.locales, this.lang()), this.words()])
+    const [tour, targets, own, ui, isOn] = await Promise.all([
+      json<Tour>(entry.file),
+      this.packs(entry),
+      strings(entry.locales, this.lang()),
+      this.words(),
+      this.memory.stillOn(id),
+    ])
+    if (!isOn || this.off) return keepPosition(null)
     const before = this.memory.progress.tours[id]
     const left = before?.s === 'active' && before.step ? { step: before.step, trail: [], flags: before.flags ?? {} } : undefined
     this.run = new Run(this.context, this.host, this.memory, this.report, { entry, tour, targets, strings: own, ui }, (how) => this.ended(how, ui))
@@ -255,7 +263,9 @@ class Engine {
 
   private async help(opener?: HTMLElement): Promise<void> {
     const words = await this.words()
-    await Promise.race([Promise.all([this.memory.pull(), this.groups()]), new Promise((resolve) => setTimeout(resolve, 1500))])
+    // Asked anew, as another device may have gone on meanwhile, and the host may have switched it all off.
+    await Promise.race([Promise.all([this.memory.stillOn(), this.memory.pull(true), this.groups()]), new Promise((resolve) => setTimeout(resolve, 1500))])
+    if (this.off) return
     this.run?.pause()
     this.closing?.()
     const { manifest } = this.context
@@ -263,7 +273,7 @@ class Engine {
       this.host,
       words,
       this.items(words),
-      manifest.source,
+      manifest,
       {
         start: (id) => void this.start(id),
         again: (id) => this.memory.set(id, { r: this.tour(id)?.rev ?? 1, s: 'offered', t: seconds() }),
@@ -295,7 +305,7 @@ class Engine {
     this.run?.pause()
     this.closing?.()
     this.host.destroy()
-    document.getElementById('passeur-help')?.remove()
+    for (const id of ['passeur-help', 'passeur-tours-entry']) document.getElementById(id)?.remove()
     keepPosition(null)
   }
 }

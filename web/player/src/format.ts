@@ -8,7 +8,9 @@ export type Lang = string
 export interface Manifest {
   $v: number
   engine: string
+  /** Where the source code is; empty where nobody said. */
   source: string
+  version: string
   ui: Record<Lang, string>
   packs: Record<string, string>
   report: { counters: boolean; missing: number }

@@ -26,8 +26,9 @@ import type { Words } from './words.ts'
 const NAVIGATION = 30_000
 /** How long a target may take before the words are shown without it. */
 const PATIENCE = 0.7
-/** And how long before it counts as missing. */
+/** And how long before it counts as missing; less where the step can be done without. */
 const TARGET = 6
+const DISPENSABLE = 4
 const WAIT = 15
 
 export interface Loaded {
@@ -125,14 +126,17 @@ export class Run {
     if (!(await this.missing(step))) this.present(step, null, signal)
   }
 
-  /** A target that takes its time: its words are shown meanwhile where that does no harm. */
+  /**
+   * A target that takes its time: its words are shown meanwhile where that does no harm, and else a
+   * card that says so; never the step before, which is over.
+   */
   private async look(step: Step, name: string, signal: AbortSignal): Promise<Found | null> {
-    const found = reach(this.stage(), name, step.with ?? {}, signal, TARGET)
+    const found = reach(this.stage(), name, step.with ?? {}, signal, step.missing === 'skip' ? DISPENSABLE : TARGET)
     const early = setTimeout(() => {
-      if (!signal.aborted && (step.missing ?? 'center') === 'center') {
-        this.present(step, null, signal)
-        this.bubble.tell(this.loaded.ui.text('looking'))
-      }
+      if (signal.aborted) return
+      if ((step.missing ?? 'center') !== 'center') return this.wait()
+      this.present(step, null, signal)
+      this.bubble.tell(this.loaded.ui.text('looking'))
     }, PATIENCE * 1000)
     const result = await found
     clearTimeout(early)
@@ -159,14 +163,29 @@ export class Run {
     )
   }
 
+  /** "One moment", with a way past it. */
+  private wait(): void {
+    const { tour, ui } = this.loaded
+    const { at, of } = position(tour, this.trail, this.current, this.facts())
+    const skip: Button = { text: ui.text('skip'), kind: 'plain', act: () => void this.show(following(tour, this.current, this.facts())) }
+    this.bubble.fill({
+      title: ui.text('looking'), body: undefined, part: ui.text('part', { n: at, m: of }), done: at / of,
+      media: null, choices: [], more: [], buttons: [skip], close: () => this.pause(), root: webRoot(),
+    })
+    this.appear()
+    this.bubble.place(null, [], 'none')
+  }
+
+  private appear(): void {
+    this.remove ??= this.host.add(this.bubble.spotlight.element, this.bubble.arrow, this.bubble.card)
+    this.host.take(this.bubble.heading)
+  }
+
   /** Shows the step, and from now on follows the page until the step ends. */
   private present(step: Step, found: Found | null, signal: AbortSignal): void {
-    const again = this.remove !== null
     this.fill(step)
-    this.remove ??= this.host.add(this.bubble.spotlight.element, this.bubble.arrow, this.bubble.card)
+    this.appear()
     const { at, of } = position(this.loaded.tour, this.trail, this.current, this.facts())
-    this.host.take(this.bubble.heading)
-    if (!again || this.host.holdsFocus()) this.bubble.heading.focus({ preventScroll: true })
     this.host.say(this.loaded.ui.text('step', { n: at, m: of }))
     this.count('shown')
     this.put(step, found)

@@ -4,6 +4,7 @@
 //! keep in the journal and to [`Database::apply`], and what a person should know. The floor is
 //! what the core's own commands change; the gaps that these leave are closed.
 
+mod account;
 mod books;
 mod calendars;
 mod collection;

@@ -20,7 +20,7 @@ export interface Acts {
   reset: () => void
 }
 
-export function help(host: Host, words: Words, items: Item[], source: string, acts: Acts, opener?: HTMLElement): () => void {
+export function help(host: Host, words: Words, items: Item[], { source, version }: { source: string; version: string }, acts: Acts, opener?: HTMLElement): () => void {
   const heading = el('h2', { id: 'help-title', tabindex: '-1' }, words.text('help.title'))
   const panel = el('section', { class: 'card help', role: 'dialog', 'aria-labelledby': 'help-title' })
   const list = (all: Item[]) =>
@@ -40,7 +40,10 @@ export function help(host: Host, words: Words, items: Item[], source: string, ac
         'div',
         { class: 'end' },
         button({ text: words.text('help.reset'), kind: 'text', act: () => (acts.reset(), (items = items.map((item) => ({ ...item, status: 'new' }))), draw(), host.say(words.text('help.resetdone')), heading.focus()) }),
-        source && el('a', { href: source, target: '_blank', rel: 'noopener noreferrer' }, words.text('help.source')),
+        // Who runs a changed Passeur says where its source is (AGPL, 13); without that there is nowhere to lead.
+        source
+          ? el('a', { href: source, target: '_blank', rel: 'noopener noreferrer' }, words.text('help.source'))
+          : el('span', {}, `Passeur ${version} · AGPL-3.0-or-later`),
       ),
     )
   }

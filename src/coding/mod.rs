@@ -1,4 +1,4 @@
-//! Undoes the content coding of a body as it streams, and does it again.
+//! Undoes the content coding of a body as it streams; [`encode`] does it again.
 //!
 //! Invariant: a decoded body ends without an error only if all of the coded body was received, and was one
 //! complete coded body. What it decodes to is capped, in all and in relation to what came, so that
@@ -6,14 +6,13 @@
 //! what honest answers reach (a multistatus of only missing properties shrinks to 1/150 with gzip,
 //! to 1/800 with the best of the others).
 
+pub(crate) mod encode;
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use async_compression::Level;
-use async_compression::tokio::bufread::{
-    BrotliDecoder, BrotliEncoder, GzipDecoder, GzipEncoder, ZstdDecoder, ZstdEncoder,
-};
+use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
 use async_compression::zstd::DParameter;
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderName};
@@ -82,16 +81,6 @@ pub(crate) fn forget_bytes(headers: &mut HeaderMap) {
 /// A content coding that is not known here, or several at once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct UnknownCoding;
-
-/// A body with a content coding.
-pub(crate) struct Encoded(Encoder);
-
-enum Encoder {
-    /// Its state is much larger than that of the others.
-    Brotli(Box<BrotliEncoder<Input>>),
-    Gzip(GzipEncoder<Input>),
-    Zstd(ZstdEncoder<Input>),
-}
 
 /// How much may come out.
 #[derive(Clone, Copy)]
@@ -217,49 +206,6 @@ impl Decoded {
             return Poll::Ready(Err(Undecodable::TooLarge.into()));
         }
         Poll::Ready(Ok(Some(piece.freeze())))
-    }
-}
-
-// === impl Encoded ===
-
-impl Encoded {
-    /// Encodes as answers are encoded on the fly: quickly.
-    pub(crate) fn new(coding: Coding, body: Body) -> Self {
-        let input = Input::new(body);
-        Self(match coding {
-            Coding::Brotli => {
-                let encoder = BrotliEncoder::with_quality(input, Level::Precise(4));
-                Encoder::Brotli(Box::new(encoder))
-            }
-            Coding::Gzip => Encoder::Gzip(GzipEncoder::with_quality(input, Level::Precise(4))),
-            Coding::Zstd => Encoder::Zstd(ZstdEncoder::with_quality(input, Level::Precise(3))),
-        })
-    }
-
-    /// The next coded piece.
-    pub(crate) fn poll_piece(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Error>>> {
-        let mut piece = BytesMut::with_capacity(PIECE);
-        let (read, input) = match &mut self.0 {
-            Encoder::Brotli(encoder) => {
-                (poll_read_buf(Pin::new(&mut *encoder), cx, &mut piece), encoder.get_mut())
-            }
-            Encoder::Gzip(encoder) => {
-                (poll_read_buf(Pin::new(&mut *encoder), cx, &mut piece), encoder.get_mut())
-            }
-            Encoder::Zstd(encoder) => {
-                (poll_read_buf(Pin::new(&mut *encoder), cx, &mut piece), encoder.get_mut())
-            }
-        };
-        let read = ready!(read);
-        Poll::Ready(match (input.broken.take(), read) {
-            (Some(error), _) => Some(Err(error)),
-            (None, Err(error)) => Some(Err(Error::Made(Box::new(error)))),
-            (None, Ok(0)) => None,
-            (None, Ok(_)) => Some(Ok(piece.freeze())),
-        })
     }
 }
 
