@@ -163,13 +163,6 @@ describe('the editor', () => {
     await page.keyboard.press('Enter')
     assert.equal((await kept(it))['targets/own-hello.json'].targets['step-1'].any[0].css, '#list')
     assert.equal(await page.evaluate(() => location.pathname), '/apps/hard/')
-    // A row is one of many, and its name is of this account only: what can be proposed says so.
-    await panel.getByRole('button', { name: 'Point at an element', exact: true }).click()
-    await page.getByText('file-2.md').click()
-    await panel.getByText('several elements match').first().waitFor()
-    assert.equal(await panel.getByText('file-2').count(), 0)
-    await panel.getByRole('button', { name: 'Use it', exact: true }).first().focus()
-    await page.keyboard.press('Enter')
     // Escape ends pointing and changes nothing.
     await page.keyboard.press('Enter')
     await page.locator('#passeur-editor .hint').waitFor()
