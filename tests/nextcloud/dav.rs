@@ -210,6 +210,76 @@ async fn small_files_go_together() {
 }
 
 #[tokio::test]
+async fn many_files_come_in_one_answer() {
+    let cloud = Cloud::start().await;
+    let place = cloud.folder("alice").await;
+    let client = place.acting.dav();
+    let long = "é".repeat(100);
+    let names = ["a", "100% #1, \"b\"", "%2F", long.as_str(), "empty"];
+    for name in names {
+        let text = if name == "empty" { "" } else { name };
+        let path = place.path.join(name).unwrap();
+        client.put(&path, Upload::of(text.to_owned()), &Put::default()).await.unwrap();
+    }
+    client.mkcol(&place.path.join("inner").unwrap()).await.unwrap();
+    let sized = |name: &'static str| (name, name.len() as u64);
+    let wanted = [sized("a"), sized("100% #1, \"b\""), sized("%2F"), (&long, 200), ("empty", 0)];
+    let archived = client.archive(&place.path, &wanted).await.unwrap();
+    assert!(archived.is_known);
+    for (name, _) in wanted {
+        let text = if name == "empty" { "" } else { name };
+        assert_eq!(
+            archived.files.get(name).map(|bytes| &bytes[..]),
+            Some(text.as_bytes()),
+            "{name}"
+        );
+    }
+    // What is gone is no error: the rest can be asked for alone.
+    let gone = client.archive(&place.path, &[("a", 1), ("gone", 1)]).await.unwrap();
+    assert!(gone.is_known && gone.files.len() < 2);
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn an_instance_says_what_arrived_and_what_it_has() {
+    let cloud = Cloud::start().await;
+    let place = cloud.folder("alice").await;
+    let client = place.acting.dav();
+    let path = place.path.join("a").unwrap();
+    let put = Put { confirm: true, ..Put::default() };
+    let stored = client.put(&path, Upload::of("hello"), &put).await.unwrap();
+    let sum = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    assert_eq!(stored.sha256.as_deref(), Some(sum));
+    assert_eq!(client.recalculate(&path, "SHA256").await.unwrap().as_deref(), Some(sum));
+    let md5 = client.recalculate(&path, "MD5").await.unwrap();
+    assert_eq!(md5.as_deref(), Some("5d41402abc4b2a76b9719d911017c592"));
+    let seen = node(&client, &path).await.unwrap().unwrap();
+    assert_eq!(seen.checksums.as_deref(), Some("MD5:5d41402abc4b2a76b9719d911017c592"));
+    assert_eq!(seen.etag, stored.etag, "nothing changed by that");
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn chunks_are_not_put_over_what_is_there() {
+    let cloud = Cloud::start().await;
+    let place = cloud.folder("alice").await;
+    let client = place.acting.dav();
+    let target = place.path.join("a").unwrap();
+    client.put(&target, Upload::of("mine"), &Put::default()).await.unwrap();
+    let folder = passeur::nextcloud::uploads("alice").unwrap().join("passeur-over").unwrap();
+    let upload = client.chunked(folder, target.clone(), 5 << 20);
+    upload.begin().await.unwrap();
+    let stored = upload.put(1, Upload::of(vec![b'x'; 5 << 20])).await.unwrap();
+    assert_eq!(stored.sha256.map(|sum| sum.len()), Some(64));
+    let put = Put { conditions: Conditions::IfAbsent, ..Put::default() };
+    let error = upload.finish(&put).await.unwrap_err();
+    assert_eq!(error.status().map(|status| status.as_u16()), Some(412), "{error:?}");
+    assert_eq!(node(&client, &target).await.unwrap().unwrap().size, 4);
+    upload.abandon().await.unwrap();
+    place.remove().await;
+}
+
+#[tokio::test]
 async fn properties_are_read_and_written() {
     let cloud = Cloud::start().await;
     let place = cloud.folder("alice").await;

@@ -163,12 +163,6 @@ describe('the editor', () => {
     await page.keyboard.press('Enter')
     assert.equal((await kept(it))['targets/own-hello.json'].targets['step-1'].any[0].css, '#list')
     assert.equal(await page.evaluate(() => location.pathname), '/apps/hard/')
-    // A row has nothing of its own that lasts; the list around it does.
-    await panel.getByRole('button', { name: 'Point at an element', exact: true }).click()
-    await page.getByText('file-2.md').click()
-    await panel.getByText('but what is around it').waitFor()
-    await panel.getByRole('button', { name: 'Use it', exact: true }).first().focus()
-    await page.keyboard.press('Enter')
     // Escape ends pointing and changes nothing.
     await page.keyboard.press('Enter')
     await page.locator('#passeur-editor .hint').waitFor()

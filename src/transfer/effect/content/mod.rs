@@ -157,10 +157,13 @@ pub(super) async fn copy_files(
     Ok(Outcome::Copied { files: all })
 }
 
-/// The bulk endpoint writes over what is there: it is only for folders where nothing can be.
+/// The bulk endpoint writes over what is there: it is only for folders where nothing can be. It
+/// refuses files without a byte.
 fn goes_in_bulk(file: &Source) -> bool {
     let path = Path::root().walk(&file.to);
-    file.size <= SMALL && file.ours && path.is_ok_and(|path| Part::can_be_named(&path))
+    (1..=SMALL).contains(&file.size)
+        && file.ours
+        && path.is_ok_and(|path| Part::can_be_named(&path))
 }
 
 impl Ends<'_> {

@@ -28,7 +28,8 @@ class Stage:
     def __init__(self):
         self.one, self.two = (Demo(FOLDER / name, name=name) for name in ("one", "two"))
         self.home = FOLDER / "carrier"
-        (self.home / "sites").mkdir(parents=True)
+        for folder in ("sites", "store"):
+            (self.home / folder).mkdir(parents=True)
         (self.home / "token").write_text(TOKEN)
         for demo in (self.one, self.two):
             (self.home / f"sites/{demo.name}.toml").write_text(f"""
