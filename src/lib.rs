@@ -18,6 +18,8 @@ pub mod nextcloud;
 pub mod observe;
 pub mod pace;
 pub mod site;
+mod spread;
+mod stamp;
 pub mod store;
 pub mod tls;
 pub mod tours;

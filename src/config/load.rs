@@ -8,10 +8,8 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use super::checked::{Config, Endpoint, Site};
 use super::checker::Checker;
@@ -23,10 +21,10 @@ use super::raw;
 use super::settings::Settings;
 use super::site::{Base, SiteFile};
 use super::world::{World, file};
+use crate::spread::spread;
+use crate::stamp::Stamp;
 use crate::tls::Authorities;
 
-/// Time stamps younger than this may be shared by two versions of a file.
-const RACY: Duration = Duration::from_secs(2);
 /// A file larger than this is no configuration.
 const MAX_BYTES: u64 = 16 << 20;
 
@@ -63,16 +61,6 @@ pub(super) struct Known {
     authorities: Vec<(PathBuf, Option<Stamp>)>,
 }
 
-/// What tells one version of a file from another.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    bytes: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
 /// Loads the configuration whose main file is `path`.
 ///
 /// # Errors
@@ -107,7 +95,7 @@ impl Loader {
     /// Everything that is wrong with any of the files.
     pub fn load(&mut self) -> Result<Loaded, Errors> {
         self.stamps.clear();
-        let world = World::around(self.path.parent().unwrap_or(Path::new("")));
+        let world = World::around(self.folder());
         let mut problems = Problems::default();
         let settings = self.main(&world, &mut problems);
         if self.base != settings.base {
@@ -115,10 +103,16 @@ impl Loader {
             self.base = settings.base.clone();
         }
         let paths = self.site_files(&settings, &mut problems);
+        let seen = spread(&paths, |paths| {
+            let world = World::around(self.folder());
+            paths.iter().map(|path| self.look(path, &world)).collect()
+        });
         let mut sites = Vec::with_capacity(paths.len());
-        for path in &paths {
-            let known = self.site(path, &world, &mut problems);
-            sites.extend(known.map(|known| (path.as_path(), known)));
+        for (path, seen) in paths.iter().zip(seen) {
+            self.stamps.extend(seen.stamps);
+            problems.errors.extend(seen.errors);
+            problems.warnings.extend(seen.known.iter().flat_map(|known| known.warnings.clone()));
+            sites.extend(seen.known.map(|known| (path.as_path(), known)));
         }
         problems.errors.extend(clash::between(&sites, &settings.config, &world));
         let mut config = settings.config;
@@ -144,8 +138,15 @@ impl Loader {
         self.stamps.is_empty() || self.stamps.iter().any(changed)
     }
 
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
     fn main(&mut self, world: &World, problems: &mut Problems) -> Settings {
-        let text = self.read(&self.path.clone(), &mut problems.errors);
+        let mut seen = Seen::default();
+        let text = seen.read(&self.path);
+        self.stamps.extend(seen.stamps);
+        problems.errors.extend(seen.errors);
         let readable = text.is_some();
         let text = text.unwrap_or_default();
         let mut checker = Checker::new(Source { path: &self.path, text: &text }, world);
@@ -191,37 +192,41 @@ impl Loader {
     }
 
     /// A site: as it is known, or read again.
-    fn site(&mut self, path: &Path, world: &World, problems: &mut Problems) -> Option<Arc<Known>> {
-        if let Some(known) = self.known.get(path).cloned()
+    fn look(&self, path: &Path, world: &World) -> Seen {
+        let mut seen = Seen::default();
+        if let Some(known) = self.known.get(path)
             && known.stamp.is_some()
             && known.stamp == Stamp::of(path)
-            && known.authorities.iter().all(|(ca, then)| then.is_some() && self.stamp(ca) == *then)
+            && known.authorities.iter().all(|(ca, then)| then.is_some() && Stamp::of(ca) == *then)
         {
-            self.stamps.insert(path.to_owned(), known.stamp);
-            problems.warnings.extend(known.warnings.iter().cloned());
-            return Some(known);
+            seen.stamps.push((path.to_owned(), known.stamp));
+            seen.stamps.extend(known.authorities.iter().cloned());
+            seen.known = Some(Arc::clone(known));
+            return seen;
         }
-        let text = self.read(path, &mut problems.errors)?;
+        let Some(text) = seen.read(path) else { return seen };
         let source = Source { path, text: &text };
         let mut checker = Checker::new(source, world);
         let raw = keys::parse::<raw::Site>(&checker.source, &mut checker.errors);
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let checked = raw.map(|raw| SiteFile::of(raw, &stem, &self.base, &mut checker));
         let is_wrong = !checker.errors.is_empty();
-        problems.errors.append(&mut checker.errors);
-        problems.warnings.extend(checker.warnings.iter().cloned());
-        let checked = checked?;
+        seen.errors.append(&mut checker.errors);
+        let Some(checked) = checked else { return seen };
         // A site with errors still takes part in the search for clashes, but is not kept.
-        let stamp = if is_wrong { None } else { self.stamps.get(path).copied().flatten() };
+        let stamp = seen.stamps.first().and_then(|(_, stamp)| *stamp).filter(|_| !is_wrong);
         let authorities = authorities(&checked.site).map(Authorities::path);
-        let authorities = authorities.map(|ca| (ca.to_owned(), self.stamp(ca))).collect();
-        Some(Arc::new(Known {
+        let authorities: Vec<_> =
+            authorities.map(|ca| (ca.to_owned(), Stamp::settled(ca))).collect();
+        seen.stamps.extend(authorities.iter().cloned());
+        seen.known = Some(Arc::new(Known {
             authorities,
             places: clash::Places::of(&checked, &checker.source),
             site: self.reused(path, checked.site),
             warnings: checker.warnings,
             stamp,
-        }))
+        }));
+        seen
     }
 
     /// The site that was loaded before, if it is the same.
@@ -231,23 +236,29 @@ impl Loader {
             _ => Arc::new(site),
         }
     }
+}
 
-    /// What a file that sites name is like, looked at once for each load.
-    fn stamp(&mut self, path: &Path) -> Option<Stamp> {
-        *self.stamps.entry(path.to_owned()).or_insert_with(|| Stamp::settled(path))
-    }
+/// What was seen at the file of a site.
+#[derive(Default)]
+struct Seen {
+    known: Option<Arc<Known>>,
+    errors: Vec<Problem>,
+    /// Of the file, and of what it names.
+    stamps: Vec<(PathBuf, Option<Stamp>)>,
+}
 
-    fn read(&mut self, path: &Path, errors: &mut Vec<Problem>) -> Option<String> {
+impl Seen {
+    fn read(&mut self, path: &Path) -> Option<String> {
         let stamp = Stamp::settled(path);
         let bytes = read_bounded(path);
         let unchanged = stamp.filter(|_| Stamp::of(path) == stamp);
-        self.stamps.insert(path.to_owned(), unchanged);
+        self.stamps.push((path.to_owned(), unchanged));
         let fault = match bytes.map(String::from_utf8) {
             Ok(Ok(text)) => return Some(text),
             Ok(Err(error)) => Fault::NotUtf8(error.utf8_error().valid_up_to()),
             Err(error) => file(path, "cannot be read", error),
         };
-        errors.push(Problem::of_file(path, fault));
+        self.errors.push(Problem::of_file(path, fault));
         None
     }
 }
@@ -257,30 +268,6 @@ impl Loader {
 struct Problems {
     errors: Vec<Problem>,
     warnings: Vec<Problem>,
-}
-
-// === impl Stamp ===
-
-impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
-        let meta = fs::metadata(path).ok()?;
-        Some(Self {
-            device: meta.dev(),
-            inode: meta.ino(),
-            bytes: meta.len(),
-            modified: (meta.mtime(), meta.mtime_nsec()),
-            changed: (meta.ctime(), meta.ctime_nsec()),
-        })
-    }
-
-    /// `None` also for a file that changed so recently that it might do so again unnoticed.
-    fn settled(path: &Path) -> Option<Self> {
-        let stamp = Self::of(path)?;
-        let seconds = u64::try_from(stamp.changed.0).ok()?;
-        let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let age = SystemTime::now().duration_since(changed).ok()?;
-        (age > RACY + Duration::from_secs(1)).then_some(stamp)
-    }
 }
 
 /// The certificate authorities that a site names.

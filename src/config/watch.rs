@@ -17,7 +17,7 @@ use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::time::Instant;
 
 /// Changes come in bursts: they are over when none came for this long.
-const QUIET: Duration = Duration::from_millis(200);
+const QUIET: Duration = Duration::from_millis(10);
 /// A burst that does not end is looked at after this.
 const PATIENCE: Duration = Duration::from_secs(2);
 

@@ -6,7 +6,8 @@
 //! no name.
 //!
 //! Loading at the start is all or nothing. A reload keeps, for each pair that became unreadable,
-//! what was loaded from it before; a pair that is gone is gone. All errors name their file.
+//! what was loaded from it before; a pair that is gone is gone, and one whose files did not change is
+//! not read again. All errors name their file.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -22,6 +23,8 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::resolver::{Certificate, Resolver, Table};
+use crate::spread::spread;
+use crate::stamp::Stamp;
 
 /// The name of the pair that answers clients without a server name.
 const DEFAULT: &str = "default";
@@ -47,6 +50,8 @@ struct Pair {
     names: Vec<String>,
     certificate: Certificate,
     is_default: bool,
+    /// Of both files; `None` where they are to be read again in any case.
+    stamps: Option<[Stamp; 2]>,
 }
 
 /// Why a certificate cannot be used.
@@ -190,14 +195,24 @@ impl Certificates {
 
 impl Pair {
     fn read(certificate: &Path, key: &Path) -> Result<Self, CertificateError> {
+        let stamps = Self::stamps(certificate, key);
         let unreadable =
             |source| CertificateError::Certificate { path: certificate.to_owned(), source };
         let chain = CertificateDer::pem_file_iter(certificate)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(unreadable)?;
-        let key = PrivateKeyDer::from_pem_file(key)
+        let parsed = PrivateKeyDer::from_pem_file(key)
             .map_err(|source| CertificateError::Key { path: key.to_owned(), source })?;
-        Self::new(certificate, chain, key)
+        let pair = Self::new(certificate, chain, parsed)?;
+        Ok(Self { stamps: stamps.filter(|_| Self::stamps(certificate, key) == stamps), ..pair })
+    }
+
+    fn stamps(certificate: &Path, key: &Path) -> Option<[Stamp; 2]> {
+        Some([Stamp::settled(certificate)?, Stamp::settled(key)?])
+    }
+
+    fn is_of(&self, certificate: &Path, key: &Path) -> bool {
+        self.stamps.is_some() && self.stamps == Self::stamps(certificate, key)
     }
 
     fn new(
@@ -214,7 +229,8 @@ impl Pair {
         let key = CertifiedKey::from_der(chain, key, &provider)
             .map_err(|source| CertificateError::Unusable { path: path.to_owned(), source })?;
         let is_default = stem(path) == Some(DEFAULT);
-        Ok(Self { names, certificate: Certificate { key: Arc::new(key), not_after }, is_default })
+        let certificate = Certificate { key: Arc::new(key), not_after };
+        Ok(Self { names, certificate, is_default, stamps: None })
     }
 }
 
@@ -263,8 +279,15 @@ fn load_folder(folder: &Path, before: &Loaded) -> (Loaded, Vec<CertificateError>
             return (before.clone(), errors);
         }
     };
-    for (certificate, key) in pairs {
-        match Pair::read(&certificate, &key) {
+    let read = spread(&pairs, |pairs| {
+        let read = |(certificate, key): &(PathBuf, PathBuf)| match before.get(certificate) {
+            Some(pair) if pair.is_of(certificate, key) => Ok(pair.clone()),
+            _ => Pair::read(certificate, key),
+        };
+        pairs.iter().map(read).collect()
+    });
+    for ((certificate, _), pair) in pairs.into_iter().zip(read) {
+        match pair {
             Ok(pair) => {
                 loaded.insert(certificate, pair);
             }
