@@ -17,6 +17,7 @@ pub mod memory;
 pub mod nextcloud;
 pub mod observe;
 pub mod pace;
+mod rate;
 pub mod site;
 mod spread;
 mod stamp;

@@ -263,6 +263,20 @@ pub struct Site {
     pub access: Access,
     /// How its accounts' things are handed over.
     pub transfers: Transfers,
+    /// How much of Passeur it may use.
+    pub limits: SiteLimits,
+}
+
+/// How much of Passeur one site may use, and each instance of a wildcard site; `None`: as much as
+/// there is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SiteLimits {
+    /// Requests in a second.
+    pub requests: Option<u64>,
+    /// Requests at a time.
+    pub in_flight: Option<usize>,
+    /// Bytes of bodies in a second, to and from clients together.
+    pub bandwidth: Option<u64>,
 }
 
 /// How things are handed over.
@@ -550,6 +564,7 @@ impl Site {
             tours: Tours::default(),
             access: Access::default(),
             transfers: Transfers::default(),
+            limits: SiteLimits::default(),
         }
     }
 }

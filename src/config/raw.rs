@@ -107,6 +107,7 @@ pub(super) struct Site {
     pub tours: Tours,
     pub access: Access,
     pub transfers: Transfers,
+    pub limits: SiteLimits,
     pub routes: Vec<Spanned<Route>>,
     pub owners: Vec<Spanned<Owner>>,
 }
@@ -202,6 +203,14 @@ pub(super) struct Transfers {
     pub notify: Option<Given<bool>>,
     pub webhook: Option<Given<Off<CloudUrl>>>,
     pub webhook_secret: Option<Secret>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub(super) struct SiteLimits {
+    pub requests: Option<Given<Off<Count>>>,
+    pub in_flight: Option<Given<Off<Count>>>,
+    pub bandwidth: Option<Given<Off<Size>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

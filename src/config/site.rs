@@ -6,8 +6,8 @@ use toml::Spanned;
 
 use super::access;
 use super::checked::{
-    DavRules, HostPattern, OwnerRule, Route, Site, Spool, Target, TargetAddress, Transfers,
-    UpstreamGroup,
+    DavRules, HostPattern, OwnerRule, Route, Site, SiteLimits, Spool, Target, TargetAddress,
+    Transfers, UpstreamGroup,
 };
 use super::checker::Checker;
 use super::fault::Fault;
@@ -97,6 +97,7 @@ impl Base {
         self.site.tours.set(raw.tours, checker);
         access::set(&mut self.site.access, &mut self.prefix, raw.access, checker);
         transfers(&mut self.site.transfers, raw.transfers, checker);
+        limits(&mut self.site.limits, raw.limits, checker);
         Single {
             name: raw.name,
             hosts: raw.hosts,
@@ -291,6 +292,19 @@ fn transfers(transfers: &mut Transfers, raw: raw::Transfers, checker: &mut Check
     }
 }
 
+fn limits(limits: &mut SiteLimits, raw: raw::SiteLimits, checker: &mut Checker<'_>) {
+    if let Some((Off::On(given), span)) = off(&mut limits.requests, raw.requests, checker) {
+        limits.requests = checker.within(&given, span, 1..=1_000_000);
+    }
+    if let Some((Off::On(given), span)) = off(&mut limits.in_flight, raw.in_flight, checker) {
+        let amount = checker.within(&given, span, 1..=1_000_000);
+        limits.in_flight = amount.and_then(|amount| usize::try_from(amount).ok());
+    }
+    if let Some((Off::On(given), span)) = off(&mut limits.bandwidth, raw.bandwidth, checker) {
+        limits.bandwidth = checker.within(&given, span, KIB..=TIB);
+    }
+}
+
 fn hsts(
     setting: &mut Option<String>,
     given: Option<Given<Off<String>>>,
@@ -353,8 +367,8 @@ fn group(
 }
 
 /// Switches a setting off, or says what it shall be.
-fn off<T>(
-    setting: &mut Option<T>,
+fn off<S, T>(
+    setting: &mut Option<S>,
     given: Option<Given<Off<T>>>,
     checker: &mut Checker<'_>,
 ) -> Option<Placed<Off<T>>> {

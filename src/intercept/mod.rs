@@ -9,6 +9,7 @@ mod destination;
 pub mod endpoints;
 mod etags;
 mod hold;
+mod limits;
 mod moves;
 pub mod owners;
 mod spool;
@@ -30,20 +31,23 @@ pub type Answer = Result<Response<Body>, Refusal>;
 
 /// All rules in the order in which a request meets them, and the origin at the end.
 pub type Stack = RuledService<
-    endpoints::Endpoints,
+    limits::Limit,
     RuledService<
-        destination::Guard,
+        endpoints::Endpoints,
         RuledService<
-            depth::Guard,
+            destination::Guard,
             RuledService<
-                hold::Guard,
+                depth::Guard,
                 RuledService<
-                    moves::Join,
+                    hold::Guard,
                     RuledService<
-                        etags::Repair,
+                        moves::Join,
                         RuledService<
-                            owners::Show,
-                            RuledService<Inject, RuledService<spool::Spool, Origin>>,
+                            etags::Repair,
+                            RuledService<
+                                owners::Show,
+                                RuledService<Inject, RuledService<spool::Spool, Origin>>,
+                            >,
                         >,
                     >,
                 >,
@@ -56,6 +60,7 @@ pub type Stack = RuledService<
 #[must_use]
 pub fn stack(endpoints: endpoints::Endpoints, tours: Inject) -> Stack {
     ServiceBuilder::new()
+        .layer(Ruled(limits::Limit))
         .layer(Ruled(endpoints))
         .layer(Ruled(destination::Guard))
         .layer(Ruled(depth::Guard))

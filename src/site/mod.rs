@@ -4,6 +4,7 @@
 //! replaced, never changed: a reload builds new ones for what differs and keeps the others as they
 //! are, so that a change to one site touches that site alone.
 
+mod limits;
 pub mod live;
 mod table;
 
@@ -19,6 +20,7 @@ use crate::observe::metrics;
 use crate::tls::ClientError;
 use crate::upstream::Group;
 
+pub use limits::{Limits, Running, TooMany};
 pub use live::{Live, Lives};
 pub use table::{Error as TableError, Found, Table};
 
@@ -35,6 +37,8 @@ pub struct Site {
     pub routes: Vec<Route>,
     /// What others set for it while it runs.
     pub live: Arc<Live>,
+    /// How much of Passeur it may use; `None` where that is as much as there is.
+    pub limits: Option<Limits>,
     /// Accounts shown as others by the configuration; `None` where there are none.
     owners: Option<Arc<Rules>>,
     /// The same with the live ones, and which these were.
@@ -91,6 +95,7 @@ impl Site {
             upstream: Arc::new(Group::new(&config.upstream)?),
             routes,
             owners,
+            limits: Limits::of(&config.limits),
             hsts: config.hsts.as_deref().and_then(|value| value.parse().ok()),
             metrics,
             live: lives.of(name),

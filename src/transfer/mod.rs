@@ -16,7 +16,6 @@ mod error;
 mod journal;
 mod meter;
 pub mod model;
-mod pace;
 mod plan;
 mod receipt;
 mod runner;

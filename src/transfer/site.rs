@@ -12,11 +12,11 @@ use super::Error;
 use super::journal::Wishes;
 use super::meter::{Lanes, Meter};
 use super::model::Request;
-use super::pace::Pace;
 use crate::config::checked::Access;
 use crate::dav::client::{Client, Path};
 use crate::nextcloud::db::{Database, Dsn, Prefix};
 use crate::nextcloud::{self, Acting, Credentials, Instance};
+use crate::rate::Rate;
 use crate::site::live::Live;
 
 /// The sites that transfers may run on.
@@ -76,7 +76,7 @@ pub(crate) struct World {
     pub secrets: Secrets,
     pub target: Option<(Instance, Option<Credentials>)>,
     /// How fast bytes may be carried.
-    pub pace: Option<Arc<Pace>>,
+    pub pace: Option<Arc<Rate>>,
     /// What a person wants of the work that goes on here.
     pub wishes: Arc<Wishes>,
     /// How much of the item at work is over.
@@ -139,7 +139,7 @@ impl World {
                 None => Some((Instance::elsewhere(&site.access, &target.url)?, None)),
             },
         };
-        let pace = site.bandwidth.map(Pace::new);
+        let pace = site.bandwidth.map(Rate::new);
         let (meter, lanes, wishes) = (Meter::default(), Lanes::default(), Arc::default());
         let no_archives = AtomicBool::new(false);
         Ok(Self { site, secrets, target, pace, wishes, meter, lanes, no_archives })

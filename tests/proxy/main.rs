@@ -9,6 +9,7 @@ mod connections;
 mod documented;
 mod handover;
 mod identity;
+mod limits;
 mod replay;
 mod semantics;
 mod support;
