@@ -343,7 +343,8 @@ impl Server {
             task.abort();
         }
         if let Some(handover) = self.handover {
-            handover.close().await;
+            // Boxed: a stop is awaited in places that must stay small.
+            Box::pin(handover.close()).await;
         }
         if let Some(log) = self.shared.access_log.load().as_ref() {
             log.flush();

@@ -50,7 +50,7 @@ pub(super) async fn serve<G: Gateway>(
         }
         // Boxed, so that a task at rest is small.
         match Box::pin(speak(strict, service.clone(), limits, open)).await {
-            Spoken::Quiet(quiet) => strict = quiet,
+            Spoken::Quiet(quiet) => strict = *quiet,
             Spoken::Ended(ended) => return ended,
         }
     }
@@ -79,7 +79,7 @@ async fn rest(strict: &mut Strict<Stream>, idle: Duration, open: &Open) -> Optio
 /// What became of a connection that hyper served.
 enum Spoken {
     /// Nothing happens on it.
-    Quiet(Strict<Stream>),
+    Quiet(Box<Strict<Stream>>),
     /// It is over.
     Ended(Ended),
 }
@@ -129,7 +129,7 @@ async fn speak<G: Gateway>(
         (Some(Ok(())), None) => Ended::Closed,
         // hyper may have read empty lines, which mean nothing.
         (None, None) => match serving.into_parts() {
-            Some(parts) => return Spoken::Quiet(parts.io.into_inner()),
+            Some(parts) => return Spoken::Quiet(Box::new(parts.io.into_inner())),
             None => Ended::Closed,
         },
     })
@@ -243,7 +243,7 @@ mod tests {
         send(&mut client, "GET /b HTTP/1.1\r\nHost: h\r\n\r\n").await;
         assert!(strict.asked().await.unwrap());
         let limits = Limits::default();
-        let rig = Rig { echo, drain: Drain::default(), client, strict, limits };
+        let rig = Rig { echo, drain: Drain::default(), client, strict: *strict, limits };
         let (spoken, echo, mut client) = rig.speak(&open).await.unwrap();
         assert!(matches!(spoken, Spoken::Quiet(_)));
         assert_eq!(echo.seen(), ["GET /a []", "GET /b []"]);

@@ -48,7 +48,7 @@ pub(crate) enum Begun {
     /// It had ended before.
     Ended(Outcome),
     /// It is to be done.
-    Doing(Doing),
+    Doing(Box<Doing>),
 }
 
 /// A step that was begun, and may be done while others are.
@@ -163,7 +163,7 @@ impl Journal {
             }
         };
         let (item, step, fault) = (self.item, step.to_owned(), self.fault.clone());
-        Ok(Begun::Doing(Doing { item, step, effect, again, fault }))
+        Ok(Begun::Doing(Box::new(Doing { item, step, effect, again, fault })))
     }
 
     /// Writes down what came of a step.

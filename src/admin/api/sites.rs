@@ -151,7 +151,7 @@ pub(super) async fn remove(
         Changed::Unexpected(None) => Err(api.absent(&name)),
         Changed::Unexpected(Some(_)) | Changed::HostTaken { .. } => Err(other_state()),
     };
-    let noted = done.as_ref().map(|()| ());
+    let noted = done.as_ref().copied();
     api.note(&caller, &name, "site.remove", &name, noted, Value::Null).await?;
     done?;
     api.serve_changes().await;
