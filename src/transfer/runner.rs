@@ -183,21 +183,20 @@ impl Transfers {
             world.wishes = Arc::default();
             undo::halves(self, claim, &world, &plan).boxed().await?;
         }
+        failed.dedup();
+        // What failed can be tried again, and needs what the others needed until then.
+        if let (Some(error), None | Some(Halt::Pause)) = (failed.first(), wishes.halt()) {
+            return Err(Error::Conflict(error.clone()));
+        }
         let mut whole = self.task(claim, 0, wishes, &world, &plan).await?;
-        // Also after a failure or a cancellation: nothing of ours stays behind.
+        // Also after a cancellation: nothing of ours stays behind.
         wishes.set(wishes.halt().filter(|halt| *halt == Halt::Cancel).map(|_| "cancel"));
         engines::finish(&mut whole).boxed().await?;
         if wishes.halt() == Some(Halt::Cancel) {
             return Err(Error::Halted(Halt::Cancel));
         }
-        failed.dedup();
-        match failed.first() {
-            None => {
-                engines::close(&mut whole).boxed().await?;
-                Ok(State::Done)
-            }
-            Some(error) => Err(Error::Conflict(error.clone())),
-        }
+        engines::close(&mut whole).boxed().await?;
+        Ok(State::Done)
     }
 
     /// Looks whether the plan still holds, before anything was done.

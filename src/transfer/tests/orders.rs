@@ -257,3 +257,43 @@ async fn disabling_needs_a_password_that_is_right() {
         assert!(plan.blocking.iter().any(|block| block.detail.contains(named)), "{plan:#?}");
     }
 }
+
+/// A transfer that failed, because Nextcloud refuses to move one folder.
+async fn failed(world: &World) -> Id {
+    put(&world.dav("alice"), "alice", "/Play/b.txt", "b").await;
+    let refuse = Harm::Status(http::StatusCode::FORBIDDEN);
+    world.demo.stand_in.trouble(Trouble::new("MOVE", "alice/Play", refuse).times(100));
+    let id = started(world, None).await;
+    assert_eq!(until_over(&world.transfers(None), id).await, State::Failed);
+    world.demo.stand_in.clear_troubles();
+    let left = tree(world, "alice", "").await;
+    assert!(left.iter().any(|line| line.starts_with("Play")), "{left:?}");
+    assert!(!left.iter().any(|line| line.starts_with("Work")), "{left:?}");
+    id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_failed_is_tried_again() {
+    let world = World::bare().await;
+    let id = failed(&world).await;
+    let transfers = world.transfers(None);
+    transfers.resume("demo", id).await.expect("it goes on");
+    assert_eq!(until_over(&transfers, id).await, State::Done);
+    let left = tree(&world, "alice", "").await;
+    assert!(!left.iter().any(|line| line.starts_with("Play")), "{left:?}");
+    let there = tree(&world, "bob", "").await;
+    assert!(there.iter().any(|line| line.contains("Play/b.txt")), "{there:?}");
+    assert!(!there.iter().any(|line| line.contains(".passeur-")), "{there:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_failed_is_undone() {
+    let world = World::bare().await;
+    let id = failed(&world).await;
+    assert_eq!(world.undo(id).await, State::Undone);
+    let left = tree(&world, "alice", "").await;
+    assert!(left.iter().any(|line| line.contains("Play/b.txt")), "{left:?}");
+    assert!(left.iter().any(|line| line.contains("Work/a.txt")), "{left:?}");
+    let there = tree(&world, "bob", "").await;
+    assert!(!there.iter().any(|line| line.contains(".passeur-")), "{there:?}");
+}
