@@ -5,7 +5,7 @@
 //! page that is in any way unlike those of Nextcloud's layouts gets no tag.
 //!
 //! A head has a hundred scripts and style sheets, and taking each of them apart would cost ten times
-//! as much as passing the page. So only the elements that decide are looked at ([`LOOKED_AT`]); the
+//! as much as passing the page. So only the elements that decide are looked at (`LOOKED_AT`); the
 //! versions in the addresses of the others, which decide nothing, are found as text.
 
 use std::borrow::Cow;
