@@ -147,7 +147,7 @@ async fn a_cancellation_is_heard_within_an_item() {
         false
     });
     // From the fourth on, each takes its time.
-    let slow = Harm::Delay(std::time::Duration::from_millis(300));
+    let slow = Harm::Delay(std::time::Duration::from_secs(1));
     other.stand_in.trouble(Trouble::new("POST", "bulk", slow).skip(3).times(100));
     let transfers = world.transfers(Some(watch));
     let plan = transfers.plan("demo", request(serde_json::json!({}))).await.expect("a plan");
@@ -156,6 +156,10 @@ async fn a_cancellation_is_heard_within_an_item() {
         let transfers = Arc::clone(&transfers);
         tokio::spawn(async move {
             while !begun.load(Ordering::SeqCst) {
+                tokio::task::yield_now().await;
+            }
+            // Not before something was told of it.
+            while transfers.show("demo", id).await?.items[0].objects_done == 0 {
                 tokio::task::yield_now().await;
             }
             transfers.cancel("demo", id).await
