@@ -18,11 +18,16 @@ export function Notice({ tone = "info", title, children }: { tone?: Tone; title?
 }
 
 /** What went wrong and what to do, in words, with the request id for whoever has to look it up. */
+/** What went wrong, in a few words. */
+export function failure(error: unknown): string {
+  return error instanceof Problem ? known("problem", error.code, error.title) : t("failure.title");
+}
+
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
   const problem = error instanceof Problem ? error : undefined;
   const words = problem ? known("problem", `${problem.code}.words`, problem.detail ?? "") : t("failure.offline");
   return (
-    <Notice tone="bad" title={problem ? known("problem", problem.code, problem.title) : t("failure.title")}>
+    <Notice tone="bad" title={failure(error)}>
       {words && <span class="break">{words}</span>}
       {problem && problem.errors.length > 0 && <ul>{problem.errors.map((error) => <li key={error} class="break">{error}</li>)}</ul>}
       {problem?.status === 401 && <div><a class="button" href={login()}>{t("door.login.go")}</a></div>}

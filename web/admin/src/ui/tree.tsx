@@ -8,6 +8,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { FolderPage } from "../api";
 import { sentence, size, t } from "../i18n";
+import { failure } from "./parts";
 import { type Loaded, PAGE, type Row, filtered, flatten, isWhole, joined, missing } from "./rows";
 import type { Mark, Selection } from "./selection";
 
@@ -39,7 +40,7 @@ export function Tree({ label, selection, onChange, load, filter = "" }: TreeProp
   const box = useRef<HTMLDivElement>(null);
   const wanted = useRef(false);
   const search = filter.trim().toLocaleLowerCase();
-  const { found, ask, failed, again } = usePages(load, search, setFolders);
+  const { found, ask, failed, why, again } = usePages(load, search, setFolders);
 
   useEffect(() => ask("/", 0, ""), [ask]);
   useEffect(() => {
@@ -149,6 +150,7 @@ export function Tree({ label, selection, onChange, load, filter = "" }: TreeProp
             key={search === "" ? `${row.at} ${row.folder}` : `${row.note ?? ""} ${row.path}`}
             row={row}
             note={note(row)}
+            why={why(row.folder, row.at)}
             index={index}
             isOpen={open.has(row.path)}
             isCurrent={index === current}
@@ -167,14 +169,14 @@ export function Tree({ label, selection, onChange, load, filter = "" }: TreeProp
 /** Asks for pages, each once at a time; what a search finds is kept apart from what is there. */
 function usePages(load: TreeProps["load"], search: string, setFolders: (change: (folders: Folders) => Folders) => void) {
   const [found, setFound] = useState<Folders>(new Map());
-  const [failures, setFailures] = useState<ReadonlySet<string>>(new Set());
+  const [failures, setFailures] = useState<ReadonlyMap<string, unknown>>(new Map());
   const asked = useRef(new Set<string>());
   const present = useRef(search);
   present.current = search;
 
   useEffect(() => {
     setFound(new Map());
-    setFailures(new Set());
+    setFailures(new Map());
   }, [search]);
 
   const ask = useCallback(
@@ -190,21 +192,25 @@ function usePages(load: TreeProps["load"], search: string, setFolders: (change: 
           if (search === "") put((before) => joined(before, offset, page));
           else if (search === present.current) put((before) => hits(before, offset, page));
         },
-        () => {
+        (error: unknown) => {
           if (search === "" && offset === 0) put(() => "failed");
-          else setFailures((all) => new Set(all).add(id));
+          setFailures((all) => new Map(all).set(id, error));
         },
       ).finally(() => asked.current.delete(id));
     },
     [load, setFolders],
   );
-  const of = (folder: string, at: number) => `${at - (at % PAGE)} ${folder} `;
+  const of = (folder: string, at: number) => {
+    const id = `${at - (at % PAGE)} ${folder} `;
+    return failures.has(id) ? id : id + search;
+  };
   return {
     found,
     ask,
-    failed: (folder: string, at: number) => failures.has(of(folder, at)) || failures.has(of(folder, at) + search),
+    failed: (folder: string, at: number) => failures.has(of(folder, at)),
+    why: (folder: string, at: number) => failures.get(of(folder, at)),
     again: (folder: string, at: number) => {
-      setFailures(new Set());
+      setFailures(new Map());
       ask(folder, at - (at % PAGE), "");
     },
   };
@@ -219,6 +225,8 @@ function hits(before: Loaded | undefined, offset: number, page: FolderPage): Loa
 interface TreeRowProps {
   row: Row;
   note: Row["note"];
+  /** What failed, where that is the note. */
+  why: unknown;
   index: number;
   isOpen: boolean;
   isCurrent: boolean;
@@ -228,7 +236,7 @@ interface TreeRowProps {
   onTwist(): void;
 }
 
-function TreeRow({ row, note, index, isOpen, isCurrent, mark, onFocus, onToggle, onTwist }: TreeRowProps) {
+function TreeRow({ row, note, why, index, isOpen, isCurrent, mark, onFocus, onToggle, onTwist }: TreeRowProps) {
   const place = { insetBlockStart: `${index * ROW}px`, paddingInlineStart: `${8 + row.level * 20}px` };
   const common = {
     class: `item ${isOpen && row.entry ? "open" : ""}`,
@@ -243,10 +251,11 @@ function TreeRow({ row, note, index, isOpen, isCurrent, mark, onFocus, onToggle,
   };
   const { entry } = row;
   if (!entry) {
-    const action = note === "failed" ? onToggle : undefined;
+    const failed = note === "failed";
     return (
-      <div {...common} onClick={action}>
-        <span class={action ? "button plain" : "muted"}>{t(`tree.${note ?? "asking"}`)}</span>
+      <div {...common} onClick={failed ? onToggle : undefined}>
+        <span class="muted cut">{failed ? t("tree.failed", { why: failure(why) }) : t(`tree.${note ?? "asking"}`)}</span>
+        {failed && <span class="button plain nowrap">{t("failure.again")}</span>}
       </div>
     );
   }
