@@ -26,8 +26,9 @@ fn main() {
     let head =
         page.find("<body").map_or(page.len(), |at| at + page[at..].find('>').unwrap_or(0) + 1);
     println!("a page of {} bytes, {head} of them until its body has begun", page.len());
+    let whole = Bytes::from(page.clone());
     report("until the head ends", head, || {
-        let verdict = Reader::default().push(page.as_bytes());
+        let verdict = Reader::new(false).push(&mut whole.clone());
         assert!(matches!(verdict, Some(Verdict::Page(_))), "{verdict:?}");
     });
     let large = Bytes::from([page.as_bytes(), &vec![b'x'; 64 << 20]].concat());

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use async_compression::Level;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::page::{self, Page, Reader, Verdict};
@@ -59,13 +59,13 @@ enum Source {
     Decoded(Box<Decoded>),
 }
 
-/// Reads `body` until there is a verdict.
-pub(super) async fn hold(body: Body, coding: Option<Coding>) -> Held {
+/// Reads `body` until there is a verdict; where the first-run wizard is, only if that is wanted.
+pub(super) async fn hold(body: Body, coding: Option<Coding>, with_wizard: bool) -> Held {
     let mut source = match coding {
         None => Source::Plain(body),
         Some(coding) => Source::Decoded(Box::new(Decoded::undoable(coding, body, CAPS))),
     };
-    let mut reader = Reader::default();
+    let mut reader = Reader::new(with_wizard);
     loop {
         let mut piece = match std::future::poll_fn(|cx| source.poll_piece(cx)).await {
             Some(Ok(piece)) => piece,
@@ -81,10 +81,7 @@ pub(super) async fn hold(body: Body, coding: Option<Coding>) -> Held {
                 return source.close(Reason::BrokenOff, read, Bytes::new(), Some(error));
             }
         };
-        let before = reader.count();
-        let verdict = reader.push(&piece);
-        piece.advance(reader.count() - before);
-        match verdict {
+        match reader.push(&mut piece) {
             None => {}
             Some(Verdict::Other(reason)) => {
                 return source.close(Reason::Page(reason), reader.into_read(), piece, None);
@@ -93,7 +90,7 @@ pub(super) async fn hold(body: Body, coding: Option<Coding>) -> Held {
                 if let Source::Decoded(decoded) = &mut source {
                     decoded.commit();
                 }
-                let (head, tail) = (reader.into_read().freeze(), piece);
+                let (head, tail) = (reader.into_read(), piece);
                 return Held::Page(Box::new(Open { page, head, tail, source, coding }));
             }
         }
@@ -103,9 +100,10 @@ pub(super) async fn hold(body: Body, coding: Option<Coding>) -> Held {
 // === impl Open ===
 
 impl Open {
-    /// The script of the first-run wizard, if it is there and empty as such scripts are.
+    /// The script of the first-run wizard, if it was looked for, comes after the tag, and is empty as
+    /// such scripts are.
     pub(super) fn wizard(&self) -> Option<Range<usize>> {
-        let start = self.page.wizard?;
+        let start = self.page.wizard.filter(|start| *start >= self.page.at)?;
         let script = self.head.get(start..)?;
         let end = script.iter().position(|&b| b == b'>')? + 1;
         let end = end + END.len();
@@ -114,12 +112,11 @@ impl Open {
 
     /// The body with `tag` in it and without `cut`, in the coding in which it came.
     pub(super) fn insert(self, tag: &str, cut: Option<Range<usize>>) -> Body {
-        let (before, after) = self.head.split_at(self.page.at.min(self.head.len()));
-        // The tag is before the first script, so what is cut comes after it.
-        let cut = cut.map_or(0..0, |cut| cut.start - before.len()..cut.end - before.len());
-        let (kept, rest) = (&after[..cut.start], &after[cut.end..]);
-        let head = Bytes::from([before, tag.as_bytes(), kept, rest].concat());
-        let body = Joined::new([head, self.tail], self.source, None);
+        let at = self.page.at.min(self.head.len());
+        let cut = cut.unwrap_or(at..at);
+        let (before, kept) = (self.head.slice(..at), self.head.slice(at..cut.start));
+        let (tag, after) = (Bytes::copy_from_slice(tag.as_bytes()), self.head.slice(cut.end..));
+        let body = Joined::new([before, tag, kept, after, self.tail], self.source, None);
         match self.coding {
             None => body,
             // As answers are encoded on the fly: quickly.
@@ -139,12 +136,12 @@ impl Source {
     }
 
     /// The body as it came; `error` is what it ended with.
-    fn close(self, reason: Reason, head: BytesMut, tail: Bytes, error: Option<Error>) -> Held {
+    fn close(self, reason: Reason, head: Bytes, tail: Bytes, error: Option<Error>) -> Held {
         let body = match self {
-            Source::Plain(body) => Joined::new([head.freeze(), tail], Source::Plain(body), error),
+            Source::Plain(body) => Joined::new([head, tail], Source::Plain(body), error),
             Source::Decoded(decoded) => {
                 let (came, rest) = decoded.undo();
-                Joined::new([came, Bytes::new()], Source::Plain(rest), error)
+                Joined::new([came], Source::Plain(rest), error)
             }
         };
         Held::Other(reason, body)
@@ -162,7 +159,7 @@ struct Joined {
 
 impl Joined {
     #[expect(clippy::new_ret_no_self, reason = "it is only ever a body")]
-    fn new(pieces: [Bytes; 2], rest: Source, error: Option<Error>) -> Body {
+    fn new<const N: usize>(pieces: [Bytes; N], rest: Source, error: Option<Error>) -> Body {
         let pieces: VecDeque<_> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
         let rest = error.is_none().then_some(rest);
         Body::made(Self { pieces, error, rest })

@@ -48,7 +48,7 @@ struct Candidate {
 /// The body of an answer in the content coding of this name with `tag` in it, or as it came: what
 /// [`Inject`] does without its header, for measuring and for fuzzing.
 pub async fn splice(body: Body, coding: Option<&str>, tag: &str) -> Body {
-    match held::hold(body, coding.and_then(Coding::named)).await {
+    match held::hold(body, coding.and_then(Coding::named), false).await {
         Held::Page(open) => open.insert(tag, None),
         Held::Other(_, body) => body,
     }
@@ -116,7 +116,8 @@ impl Tours {
             }
         };
         let (mut parts, body) = response.into_parts();
-        let open = match held::hold(body, candidate.coding).await {
+        let is_instead = view.is_on() && view.settings.wizard == Wizard::Instead;
+        let open = match held::hold(body, candidate.coding, is_instead).await {
             Held::Page(open) => open,
             Held::Other(reason, body) => {
                 site.metrics.tours().count(reason.as_str());
@@ -125,8 +126,7 @@ impl Tours {
         };
         let loader = editor.unwrap_or(&view.loader).url();
         let tag = self.tag(&open, &candidate.nonce, &loader, view, site, tenant);
-        let is_instead = view.is_on() && view.settings.wizard == Wizard::Instead;
-        let cut = open.wizard().filter(|_| is_instead);
+        let cut = open.wizard();
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         let length: Option<u64> = length.and_then(|text| text.parse().ok());
         coding::forget_bytes(&mut parts.headers);
@@ -159,7 +159,7 @@ impl Tours {
             site: tenant,
             progress: progress.as_str(),
             token: &self.keeping().key.sign(tenant, &page.user),
-            apps: &self.versions.of(page.version_hash.as_deref(), &page.sheets),
+            apps: &self.versions.of(page.version_hash, &page.sheets),
             wizard: view.settings.wizard.as_str(),
             admin: self.door(&site.config),
             preview: self.preview.as_deref(),

@@ -6,24 +6,31 @@
 //!
 //! A head has a hundred scripts and style sheets, and taking each of them apart would cost ten times
 //! as much as passing the page. So only the elements that decide are looked at (`LOOKED_AT`); the
-//! versions in the addresses of the others, which decide nothing, are found as text.
+//! versions in the addresses of the others, which decide nothing, are found as text. Nothing is
+//! copied of a page whose head comes in one piece.
 
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use lol_html::send::{Element, ElementContentHandlers, HtmlRewriter, Settings};
 use lol_html::{MemorySettings, Selector};
 use memchr::memmem;
 
-/// What decides: the frame of the page, what could hold a policy, the first script, the script that
-/// tours may come instead of, and everything that a parser gives no meaning in the head (it would be opened in the body).
-const LOOKED_AT: &str = "html, head, body, meta, script:first-of-type, \
-    script[src*='/firstrunwizard-activate.'], \
-    :not(html):not(head):not(body):not(link):not(meta):not(noscript):not(script):not(style):not(title)";
+use super::versions::Fingerprint;
 
-static SELECTOR: LazyLock<Option<Selector>> = LazyLock::new(|| LOOKED_AT.parse().ok());
+/// What decides: the first script, and all that is not of the plain things that fill a head. So the
+/// frame of the page, what could hold a policy, and everything that a parser gives no meaning in the
+/// head (it would be opened in the body).
+const LOOKED_AT: &str = "script:first-of-type, \
+    :not(link):not(noscript):not(script):not(style):not(title)";
+
+/// The script that tours may come instead of. Every script has to be taken apart to find it.
+const WIZARD: &str = "script[src*='/firstrunwizard-activate.']";
+
+static LOOKED_AT_SELECTOR: LazyLock<Option<Selector>> = LazyLock::new(|| LOOKED_AT.parse().ok());
+static WIZARD_SELECTOR: LazyLock<Option<Selector>> = LazyLock::new(|| WIZARD.parse().ok());
 
 /// How many bytes of a page are read at most; Nextcloud 34 needs 17 KB.
 pub const LIMIT: usize = 64 << 10;
@@ -49,14 +56,14 @@ pub enum Verdict {
 pub struct Page {
     /// Where the first script of the head begins.
     pub at: usize,
-    /// Where the script begins that shows the first-run wizard, if it is there.
+    /// Where the script begins that shows the first-run wizard, if it was looked for and is there.
     pub wizard: Option<usize>,
     /// The account.
     pub user: String,
-    /// Fingerprint of the versions of all that is installed: eight hexadecimal digits.
-    pub version_hash: Option<String>,
+    /// Fingerprint of the versions of all that is installed.
+    pub version_hash: Option<Fingerprint>,
     /// Apps with the fingerprints of their style sheets, in the order of the page.
-    pub sheets: Vec<(String, String)>,
+    pub sheets: Vec<(String, Fingerprint)>,
 }
 
 /// Why a page gets no tag.
@@ -87,7 +94,8 @@ pub struct Reader {
     /// None once there is a verdict.
     rewriter: Option<Rewriter>,
     seen: Arc<Mutex<Seen>>,
-    read: BytesMut,
+    read: Vec<Bytes>,
+    count: usize,
 }
 
 /// Its output goes nowhere.
@@ -118,58 +126,75 @@ struct Enough;
 
 // === impl Reader ===
 
-impl Default for Reader {
-    fn default() -> Self {
+impl Reader {
+    /// Reads a page; where the script of the first-run wizard is, only if that is wanted.
+    #[must_use]
+    pub fn new(with_wizard: bool) -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let shared = Arc::clone(&seen);
+        let rewriter = Self::rewriter(&seen, with_wizard);
+        Self { rewriter, seen, read: Vec::new(), count: 0 }
+    }
+
+    fn rewriter(seen: &Arc<Mutex<Seen>>, with_wizard: bool) -> Option<Rewriter> {
+        let shared = Arc::clone(seen);
         let look = move |element: &mut Element<'_, '_>| {
             let mut seen = shared.lock().unwrap_or_else(PoisonError::into_inner);
             seen.end = seen.element(element);
             if seen.end.is_some() { Err(Enough.into()) } else { Ok(()) }
         };
         let memory = MemorySettings::new().with_max_allowed_memory_usage(MEMORY);
-        let settings = Settings::new_send().with_strict(false).with_memory_settings(memory);
+        let mut settings = Settings::new_send().with_strict(false).with_memory_settings(memory);
+        if with_wizard {
+            let shared = Arc::clone(seen);
+            let find = move |element: &mut Element<'_, '_>| {
+                let mut seen = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.wizard = Some(element.source_location().bytes().start);
+                Ok(())
+            };
+            let find = ElementContentHandlers::default().element(find);
+            let selector = Cow::Borrowed(WIZARD_SELECTOR.as_ref()?);
+            settings = settings.append_element_content_handler((selector, find));
+        }
+        let look = ElementContentHandlers::default().element(look);
+        let selector = Cow::Borrowed(LOOKED_AT_SELECTOR.as_ref()?);
+        let settings = settings.append_element_content_handler((selector, look));
         let nowhere: fn(&[u8]) = |_| {};
-        let rewriter = SELECTOR.as_ref().map(|selector| {
-            let look = ElementContentHandlers::default().element(look);
-            let settings = settings.append_element_content_handler((Cow::Borrowed(selector), look));
-            HtmlRewriter::new(settings, nowhere)
-        });
-        Self { rewriter, seen, read: BytesMut::new() }
+        Some(HtmlRewriter::new(settings, nowhere))
     }
-}
 
-impl Reader {
-    /// Reads a piece, but nothing beyond [`LIMIT`]; the verdict, once there is one.
-    pub fn push(&mut self, piece: &[u8]) -> Option<Verdict> {
+    /// Takes from a piece what is to be read of it, nothing beyond [`LIMIT`]; the verdict, once
+    /// there is one.
+    pub fn push(&mut self, piece: &mut Bytes) -> Option<Verdict> {
         let rewriter = self.rewriter.as_mut()?;
-        let piece = &piece[..piece.len().min(LIMIT - self.read.len())];
-        self.read.extend_from_slice(piece);
+        let piece = piece.split_to(piece.len().min(LIMIT - self.count));
         // A rewriter that failed must not be written to any more: it would panic.
-        let failed = rewriter.write(piece).is_err();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = match seen.end.take() {
-            Some(End::Body(at)) => seen.verdict(&self.read, at),
+        let failed = rewriter.write(&piece).is_err();
+        self.count += piece.len();
+        self.read.push(piece);
+        let end = self.seen.lock().unwrap_or_else(PoisonError::into_inner).end.take();
+        let verdict = match end {
+            Some(End::Body(at)) => self.verdict(at),
             Some(End::Other(reason)) => Verdict::Other(reason),
             None if failed => Verdict::Other(Reason::Unreadable),
-            None if self.read.len() == LIMIT => Verdict::Other(Reason::TooLong),
+            None if self.count == LIMIT => Verdict::Other(Reason::TooLong),
             None => return None,
         };
-        drop(seen);
         self.rewriter = None;
         Some(verdict)
     }
 
-    /// How many bytes it has read.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.read.len()
+    fn verdict(&mut self, body: usize) -> Verdict {
+        let read = joined(std::mem::take(&mut self.read));
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let verdict = seen.verdict(&read, body);
+        self.read.push(read);
+        verdict
     }
 
     /// What it has read.
     #[must_use]
-    pub fn into_read(self) -> BytesMut {
-        self.read
+    pub fn into_read(self) -> Bytes {
+        joined(self.read)
     }
 
     /// Why a page that ended before there was a verdict gets no tag. What an unfinished tag at its
@@ -200,10 +225,6 @@ impl Seen {
             "meta" => is_policy(element).then_some(Reason::MetaPolicy),
             "script" if self.head.is_some() => {
                 self.script.get_or_insert(place.start);
-                let source = element.get_attribute("src").unwrap_or_default();
-                if source.contains("/firstrunwizard-activate.") {
-                    self.wizard = Some(place.start);
-                }
                 None
             }
             "body" => return Some(self.body(element, place.start)),
@@ -275,6 +296,11 @@ impl Reason {
     }
 }
 
+/// The pieces as one.
+fn joined(mut pieces: Vec<Bytes>) -> Bytes {
+    if pieces.len() < 2 { pieces.pop().unwrap_or_default() } else { pieces.concat().into() }
+}
+
 fn is_policy(element: &Element<'_, '_>) -> bool {
     let name = element.get_attribute("http-equiv").unwrap_or_default();
     name.trim().eq_ignore_ascii_case("content-security-policy")
@@ -286,8 +312,8 @@ fn is_doctype(before: &[u8]) -> bool {
 }
 
 /// Apps and fingerprints of all `…/APP/css/FILE?v=FINGERPRINT-N"`.
-fn sheets(head: &[u8]) -> Vec<(String, String)> {
-    let mut sheets: Vec<(String, String)> = Vec::new();
+fn sheets(head: &[u8]) -> Vec<(String, Fingerprint)> {
+    let mut sheets: Vec<(String, Fingerprint)> = Vec::new();
     for at in memmem::find_iter(head, b"/css/") {
         let end =
             memchr::memchr3(b'"', b'\'', b'>', &head[at..]).map_or(head.len(), |end| at + end);
@@ -311,12 +337,10 @@ fn app(before: &[u8]) -> Option<&str> {
     is_app.then_some(app)
 }
 
-/// The eight hexadecimal digits after `?v=`.
-fn fingerprint(address: &[u8]) -> Option<String> {
+/// The one after `?v=`.
+fn fingerprint(address: &[u8]) -> Option<Fingerprint> {
     let at = memmem::find(address, b"?v=")? + 3;
-    let digits = address.get(at..at + 8)?;
-    let is_hex = digits.iter().all(u8::is_ascii_hexdigit);
-    is_hex.then(|| String::from_utf8_lossy(digits).into_owned())
+    Fingerprint::of_digits(address.get(at..at + 8)?)
 }
 
 /// Undoes what Nextcloud escapes in the ids of accounts.

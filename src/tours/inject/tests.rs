@@ -339,12 +339,13 @@ proptest! {
 
     #[test]
     fn any_pieces_give_the_same_verdict(cuts in proptest::collection::vec(0..PAGE.len(), 0..12)) {
-        let whole = page::Reader::default().push(PAGE.as_bytes());
+        let whole = page::Reader::new(true).push(&mut Bytes::from_static(PAGE.as_bytes()));
         let mut cuts = cuts;
         cuts.extend([0, PAGE.len()]);
         cuts.sort_unstable();
-        let mut reader = page::Reader::default();
-        let verdict = cuts.windows(2).find_map(|cut| reader.push(&PAGE.as_bytes()[cut[0]..cut[1]]));
+        let mut reader = page::Reader::new(true);
+        let mut pieces = cuts.windows(2).map(|cut| &PAGE.as_bytes()[cut[0]..cut[1]]);
+        let verdict = pieces.find_map(|piece| reader.push(&mut Bytes::from_static(piece)));
         prop_assert!(whole.is_some());
         prop_assert_eq!(whole, verdict);
     }
