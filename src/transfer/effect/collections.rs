@@ -1,10 +1,14 @@
 //! Effects on calendars and address books.
 
+use std::collections::HashSet;
+
+use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Kind, Outcome, Who, World};
 use crate::dav::client::{Change, Client, Entry, Overwrite, Path, Property, Trash};
 use crate::nextcloud::collections::{self, Right};
+use crate::nextcloud::inventory;
 use crate::nextcloud::properties as p;
 use crate::nextcloud::{addressbooks, calendars};
 
@@ -130,11 +134,18 @@ pub(super) async fn move_objects(
         owner: world.dav(owner)?,
         seen: collection(kind, &owner.uid, to)?,
     };
+    let mut before: Option<HashSet<String>> = None;
     for name in names {
         if let Some(halt) = world.wishes.halt() {
             return Err(Error::Halted(halt));
         }
-        way.take(name).await?;
+        if before.as_ref().is_some_and(|before| before.contains(name)) {
+            continue;
+        }
+        // Where one was moved before, others were: they are not asked for one by one.
+        if way.take(name).await? == Taken::Before && before.is_none() {
+            before = Some(way.taken().await?);
+        }
     }
     Ok(Outcome::Done)
 }
@@ -169,11 +180,19 @@ struct Way {
     seen: Path,
 }
 
+/// When an object went its way.
+#[derive(PartialEq)]
+enum Taken {
+    Now,
+    /// It was there already.
+    Before,
+}
+
 impl Way {
-    async fn take(&self, name: &str) -> Result<(), Error> {
+    async fn take(&self, name: &str) -> Result<Taken, Error> {
         let (from, to) = (&self.from.join(name)?, &self.to.join(name)?);
         let Err(refused) = self.client.move_to(from, to, Overwrite::No).await else {
-            return Ok(());
+            return Ok(Taken::Now);
         };
         let may_be_done = match refused.status().map(|status| status.as_u16()) {
             None | Some(404 | 408 | 412 | 500..) => true,
@@ -185,14 +204,34 @@ impl Way {
         let left = self.client.find(from, &[p::ETAG]).await?;
         let there = self.owner.find(&self.seen.join(name)?, &[p::ETAG]).await?;
         match (left, there) {
-            (None, Some(_)) => Ok(()),
+            (None, Some(_)) => Ok(Taken::Before),
             // It was copied, because it could not be moved, and could then not be deleted.
             (Some(left), Some(there)) if is_same(&left, &there) => {
-                Ok(self.client.delete(from, Trash::Skip).await?)
+                self.client.delete(from, Trash::Skip).await?;
+                Ok(Taken::Now)
             }
             _ => Err(refused.into()),
         }
     }
+
+    /// The names of all that is there, and no more where it was.
+    async fn taken(&self) -> Result<HashSet<String>, Error> {
+        let mut taken = names(&self.owner, &self.seen).await?;
+        for left in names(&self.client, &self.from).await? {
+            taken.remove(&left);
+        }
+        Ok(taken)
+    }
+}
+
+/// The names of the objects in a collection.
+pub(crate) async fn names(client: &Client, collection: &Path) -> Result<HashSet<String>, Error> {
+    let mut objects = std::pin::pin!(inventory::objects(client, collection).await?);
+    let mut names = HashSet::new();
+    while let Some(object) = objects.try_next().await? {
+        names.extend(object.path.name().map(str::to_owned));
+    }
+    Ok(names)
 }
 
 fn is_same(one: &Entry, other: &Entry) -> bool {

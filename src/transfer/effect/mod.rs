@@ -20,7 +20,7 @@ use super::Error;
 use super::model::{Kind, ShareOutcome};
 use super::site::{Who, World};
 
-pub(crate) use collections::{Looks, collection};
+pub(crate) use collections::{Looks, collection, names};
 pub(crate) use content::{Copied, How, Proof, Source};
 pub(crate) use meetings::read as read_object;
 pub(crate) use native::Handing;

@@ -6,11 +6,9 @@
 //! The source keeps the empty collection with its old link, so that undoing brings the link back.
 
 use super::{Handed, Task, compare, meetings};
-use crate::dav::client::Depth;
 use crate::nextcloud::inventory;
-use crate::nextcloud::properties as p;
 use crate::transfer::Error;
-use crate::transfer::effect::{Effect, Looks, Over, collection};
+use crate::transfer::effect::{Effect, Looks, Over, collection, names};
 use crate::transfer::model::{Item, Kind, Shares};
 use crate::transfer::site::Who;
 
@@ -121,14 +119,8 @@ pub(super) async fn objects(
     kind: Kind,
     uri: &str,
 ) -> Result<Vec<String>, Error> {
-    let path = collection(kind, &who.uid, uri)?;
-    let mut entries = task.world.dav(who)?.propfind(&path, Depth::One, &[p::ETAG]).await?;
-    let mut names = Vec::new();
-    while let Some(entry) = entries.next().await? {
-        if let (Some(name), true) = (entry.path.name(), entry.path != path) {
-            names.push(name.to_owned());
-        }
-    }
+    let (client, path) = (task.world.dav(who)?, collection(kind, &who.uid, uri)?);
+    let mut names: Vec<String> = names(&client, &path).await?.into_iter().collect();
     names.sort_unstable();
     Ok(names)
 }

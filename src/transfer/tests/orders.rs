@@ -11,7 +11,7 @@ use crate::nextcloud::inventory;
 use crate::store;
 use crate::store::transfers::NewTransfer;
 use crate::transfer::model::{Id, Request, State};
-use crate::transfer::{Error, Fault};
+use crate::transfer::{Error, Fault, Transfers};
 
 async fn started(world: &World, when: Option<&str>) -> Id {
     put(&world.dav("alice"), "alice", "/Work/a.txt", "a").await;
@@ -179,16 +179,41 @@ async fn sites_do_not_wait_for_one_another() {
     assert_eq!(claimed, ["1", "2", "4", "5"]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cancellation_takes_effect_at_the_next_object() {
-    let world = World::bare().await;
+/// A transfer of a calendar with thirty events.
+async fn club(world: &World) -> (Arc<Transfers>, Id) {
     calendar(&world.dav("alice"), "alice", "club", 30).await;
     let transfers = world.transfers(None);
     let plan = transfers.plan("demo", Request::all("alice", "bob")).await.expect("a plan");
     let id = transfers.start("demo", &plan.hash, None, "test").await.expect("a transfer");
+    (transfers, id)
+}
+
+/// Refuses to tell of more than two objects one by one, of where they were and where they are.
+fn ask_of_few_objects(world: &World) {
+    let refuse = Harm::Status(http::StatusCode::FORBIDDEN);
+    world.demo.stand_in.trouble(Trouble::new("PROPFIND", "/club/e ", refuse).skip(4).times(1000));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_moved_before_is_not_asked_for_one_by_one() {
+    let world = World::bare().await;
+    let (_, id) = club(&world).await;
+    let moved: Fault = Arc::new(|moment| moment.ends_with("/objects/0/done"));
+    world.work(Some(moved)).await;
+    assert_eq!(state(&world, id).await, State::Running);
+    ask_of_few_objects(&world);
+    world.work(None).await;
+    assert_eq!(state(&world, id).await, State::Done);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancellation_takes_effect_at_the_next_object() {
+    let world = World::bare().await;
+    let (transfers, id) = club(&world).await;
     // Slow enough to be cancelled in the middle.
     let slow = Harm::Delay(Duration::from_millis(50));
     world.demo.stand_in.trouble(Trouble::new("MOVE", "/club", slow).times(1000));
+    ask_of_few_objects(&world);
     let runner = {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let run = Arc::clone(&transfers).run(async move { drop(stopped.await) });
