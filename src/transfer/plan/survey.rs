@@ -27,6 +27,9 @@ const MAX_LEVELS: usize = 64;
 /// Folders that are looked into one by one. With more of them, one listing of all is quicker.
 const MAX_LOOKS: usize = 50;
 
+/// Locks that are named.
+const MAX_LOCKED: usize = 20;
+
 /// Something that goes as a whole.
 #[derive(Clone, Debug)]
 pub(super) struct Unit {
@@ -48,7 +51,8 @@ pub(super) struct Found {
     pub stays: BTreeMap<String, Option<Obstacle>>,
     /// Folders that are taken apart to be joined with ones of the recipient.
     pub joined: Vec<String>,
-    /// Locked by somebody, and by whom.
+    /// What goes and is locked by somebody, and by whom. Locks further below are in nobody's way:
+    /// they go with their files.
     pub locked: Vec<(String, String)>,
 }
 
@@ -202,11 +206,6 @@ fn see(
         found.stays.insert(path.to_owned(), Some(obstacle));
         return;
     }
-    if let Some(who) = &node.locked_by
-        && found.locked.len() < 20
-    {
-        found.locked.push((path.to_owned(), who.clone()));
-    }
     let recipient = chooser.recipient(path);
     let unit = above(path).find(|folder| found.units.contains_key(*folder));
     if let Some(unit) = unit.and_then(|folder| found.units.get_mut(folder)) {
@@ -221,6 +220,11 @@ fn see(
     }
     match recipient {
         Some(recipient) if !(node.is_folder && apart.contains(path)) => {
+            if let Some(who) = &node.locked_by
+                && found.locked.len() < MAX_LOCKED
+            {
+                found.locked.push((path.to_owned(), who.clone()));
+            }
             let unit = Unit {
                 recipient: recipient.to_owned(),
                 is_folder: node.is_folder,
@@ -255,5 +259,43 @@ mod tests {
     fn folders_above_a_path() {
         assert_eq!(above("/a/b/c").collect::<Vec<_>>(), ["/a", "/a/b"]);
         assert_eq!(above("/a").count(), 0);
+    }
+
+    fn node(path: &str, is_folder: bool, locked_by: Option<&str>) -> Node {
+        Node {
+            path: Path::root().walk(path).expect("a path"),
+            is_folder,
+            file_id: None,
+            size: 1,
+            etag: None,
+            mtime: None,
+            ctime: None,
+            checksums: None,
+            files: None,
+            folders: None,
+            shares: Vec::new(),
+            favorite: false,
+            locked_by: locked_by.map(str::to_owned),
+            obstacle: None,
+        }
+    }
+
+    #[test]
+    fn a_lock_counts_on_what_is_moved_itself() {
+        let request = serde_json::from_str(r#"{"source":"a","recipient":"b","selection":"all"}"#);
+        let chooser = Chooser::new(&request.expect("a request"));
+        for (apart, locked) in [("", &["/top.txt"][..]), ("/Work", &["/Work/in.txt", "/top.txt"])] {
+            let mut found = Found::default();
+            let apart = BTreeSet::from([apart.to_owned()]);
+            for node in [
+                node("/Work", true, None),
+                node("/Work/in.txt", false, Some("carol")),
+                node("/top.txt", false, Some("carol")),
+            ] {
+                see(&mut found, &chooser, &apart, &format!("/{}", node.path), &node, (1, 1));
+            }
+            let named: Vec<&str> = found.locked.iter().map(|(path, _)| path.as_str()).collect();
+            assert_eq!(named, locked);
+        }
     }
 }
