@@ -131,6 +131,7 @@ impl Entries {
             self.root().await?;
         }
         loop {
+            self.xml.refill();
             match self.xml.token().await? {
                 Token::Open(name, attributes) => {
                     let is_response = name.is("DAV:", "response");
@@ -145,9 +146,8 @@ impl Entries {
                         }
                         return Entry::of(element, &self.base).map(Some);
                     }
-                    self.xml.refill();
                 }
-                Token::Text(_) => self.xml.refill(),
+                Token::Text(_) => {}
                 Token::Close => {
                     self.xml.end().await?;
                     return Ok(None);
@@ -163,10 +163,7 @@ impl Entries {
             match self.xml.token().await? {
                 // A byte order mark that came in two pieces is left over.
                 Token::Text(text) if text.trim_matches('\u{feff}').trim().is_empty() => {}
-                Token::Open(name, _) if name.is("DAV:", "multistatus") => {
-                    self.xml.refill();
-                    return Ok(());
-                }
+                Token::Open(name, _) if name.is("DAV:", "multistatus") => return Ok(()),
                 Token::Open(name, _) => {
                     return Err(malformed(format!("`{name}` where a multistatus was due")));
                 }

@@ -154,11 +154,22 @@ async fn an_endless_entry_is_given_up() {
 
 #[tokio::test]
 async fn a_list_without_an_end_comes_entry_by_entry() {
-    let piece = response("/remote.php/dav/x", "<d:getetag>1</d:getetag>").repeat(100);
-    let head = "<d:multistatus xmlns:d=\"DAV:\">".to_owned();
-    let (client, _) = client(move || Ok(answer(207, endless(head.clone(), piece.clone()))));
+    let listed = |entry: String| {
+        let head = "<d:multistatus xmlns:d=\"DAV:\">".to_owned();
+        client(move || Ok(answer(207, endless(head.clone(), entry.clone())))).0
+    };
+    let client = listed(response("/remote.php/dav/x", "<d:getetag>1</d:getetag>").repeat(100));
     let mut entries = client.propfind(&Path::root(), Depth::One, &[]).await.unwrap();
     for _ in 0..10_000 {
+        assert!(entries.next().await.unwrap().is_some());
+    }
+    // However much that is together.
+    let large = format!("<d:getetag>{}</d:getetag>", "1".repeat(MAX_ENTRY_BYTES / 2));
+    let mut entries = listed(response("/remote.php/dav/x", &large))
+        .propfind(&Path::root(), Depth::One, &[])
+        .await
+        .unwrap();
+    for _ in 0..4 {
         assert!(entries.next().await.unwrap().is_some());
     }
     let entries = client.propfind(&Path::root(), Depth::One, &[]).await.unwrap();
