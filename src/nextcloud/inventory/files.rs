@@ -111,12 +111,15 @@ pub async fn folder(client: &Client, path: &Path) -> Result<Option<Folder>, Erro
         Err(error) if error.is_not_found() => return Ok(None),
         entries => entries?,
     };
+    let mut nodes = Walk { entries };
     let mut itself = None;
     let mut children = Vec::new();
-    for entry in entries.all(MAX_CHILDREN).await? {
-        let node = Node::of(&entry);
+    // One by one: what was said of each takes more room than what is kept of it.
+    while let Some(node) = nodes.next().await? {
         if node.path == *path {
             itself = Some(node);
+        } else if children.len() == MAX_CHILDREN {
+            return Err(Error::TooLarge("number of entries"));
         } else {
             children.push(node);
         }

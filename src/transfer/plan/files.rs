@@ -269,12 +269,17 @@ pub(super) async fn names(
     };
     let client = draft.world.dav(&who)?;
     let path = crate::transfer::site::file(recipient, parent)?;
-    let Some(folder) = inventory::folder(&client, &path).await? else { return Ok(BTreeMap::new()) };
-    let named = folder
-        .children
-        .into_iter()
-        .filter_map(|node| Some((node.path.name()?.to_owned(), node.is_folder)));
-    Ok(named.collect())
+    let mut nodes = match inventory::children(&client, &path).await {
+        Err(error) if error.is_not_found() => return Ok(BTreeMap::new()),
+        nodes => nodes?,
+    };
+    let mut names = BTreeMap::new();
+    while let Some(node) = nodes.next().await? {
+        if let (Some(name), true) = (node.path.name(), node.path != path) {
+            names.insert(name.to_owned(), node.is_folder);
+        }
+    }
+    Ok(names)
 }
 
 /// `Report (2).odt`.
