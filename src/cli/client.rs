@@ -9,6 +9,7 @@ use http::{HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
+use super::say::say;
 use crate::body::Body;
 use crate::config::checked::{Target, TargetAddress, UpstreamGroup};
 use crate::upstream::Group;
@@ -165,6 +166,6 @@ pub(super) fn escaped(text: &str) -> String {
 
 /// Prints JSON as it is: for programs, and for people who want all of it.
 pub(super) fn print(value: &Value) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    say!("{}", serde_json::to_string_pretty(value)?)?;
     Ok(())
 }

@@ -13,6 +13,7 @@ use anyhow::Context;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
+use super::say::say;
 use super::{Extras, Server, running, running::Stop};
 use crate::config::checked::{
     self, Access, Admin, Cloud, Config, Endpoint, HostPattern, SecretSource, Target, TargetAddress,
@@ -163,34 +164,34 @@ impl Demo {
 
     fn print(&self, started: &Started) -> anyhow::Result<()> {
         if self.json {
-            println!("{}", serde_json::to_string(started).context("failed to write JSON")?);
+            say!("{}", serde_json::to_string(started).context("failed to write JSON")?)?;
             return Ok(());
         }
         let Started { http, https, admin, upstream, second, admin_token, accounts } = started;
-        println!("Passeur carries a stand-in for Nextcloud ({upstream}) at\n");
-        println!("  {https}   (the certificate is made on the spot: your browser will ask)");
-        println!("  {http}\n");
+        say!("Passeur carries a stand-in for Nextcloud ({upstream}) at\n")?;
+        say!("  {https}   (the certificate is made on the spot: your browser will ask)")?;
+        say!("  {http}\n")?;
         if let Some(second) = second {
-            println!("A second one ({second}), the site demo2, answers to demo2.localhost.\n");
+            say!("A second one ({second}), the site demo2, answers to demo2.localhost.\n")?;
         }
-        println!("Accounts:");
+        say!("Accounts:")?;
         for Person { uid, password, admin } in accounts {
-            println!("  {uid:<8} {password}{}", if *admin { "   (admin)" } else { "" });
+            say!("  {uid:<8} {password}{}", if *admin { "   (admin)" } else { "" })?;
         }
         let Some(someone) = accounts.iter().find(|person| !person.admin) else { return Ok(()) };
         let Person { uid, password, .. } = someone;
-        println!("\nFour things to try:");
-        println!("  1. Open {http}/ in a browser and log in as {uid}.");
-        println!("  2. Sync a folder, as the desktop client does, or list it:");
-        println!("       nextcloudcmd --non-interactive -u {uid} -p {password} FOLDER {http}");
-        println!("       curl -u {uid}:{password} -X PROPFIND {http}/remote.php/dav/files/{uid}/");
-        println!("  3. See what was counted:");
-        println!("       curl -H 'Authorization: Bearer {admin_token}' {admin}/metrics");
-        println!("  4. Hand over what alice has to bob: first the plan, then all of it:");
-        println!("       export PASSEUR_URL={admin} PASSEUR_TOKEN={admin_token}");
-        println!("       passeur transfer plan --site demo --source alice --recipient bob");
-        println!("       passeur transfer run --site demo --source alice --recipient bob");
-        println!("\nCtrl-C ends it.");
+        say!("\nFour things to try:")?;
+        say!("  1. Open {http}/ in a browser and log in as {uid}.")?;
+        say!("  2. Sync a folder, as the desktop client does, or list it:")?;
+        say!("       nextcloudcmd --non-interactive -u {uid} -p {password} FOLDER {http}")?;
+        say!("       curl -u {uid}:{password} -X PROPFIND {http}/remote.php/dav/files/{uid}/")?;
+        say!("  3. See what was counted:")?;
+        say!("       curl -H 'Authorization: Bearer {admin_token}' {admin}/metrics")?;
+        say!("  4. Hand over what alice has to bob: first the plan, then all of it:")?;
+        say!("       export PASSEUR_URL={admin} PASSEUR_TOKEN={admin_token}")?;
+        say!("       passeur transfer plan --site demo --source alice --recipient bob")?;
+        say!("       passeur transfer run --site demo --source alice --recipient bob")?;
+        say!("\nCtrl-C ends it.")?;
         Ok(())
     }
 }

@@ -1,5 +1,11 @@
 //! The command line, and the one place where everything is put together.
 
+#![deny(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic where nobody reads: `say`"
+)]
+
 mod check;
 mod client;
 mod demo;
@@ -7,6 +13,7 @@ mod doors;
 pub mod exit;
 mod proxy;
 mod running;
+mod say;
 mod serve;
 mod served;
 mod server;
@@ -20,6 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use say::remark;
 pub use server::{Extras, Server, StartError};
 
 /// A reverse proxy for Nextcloud.
@@ -58,12 +66,15 @@ pub fn run() -> ExitCode {
     };
     match outcome {
         Ok(number) => exit::code(number),
+        Err(error) if matches!(error.downcast_ref(), Some(say::Failure::Unread)) => {
+            exit::code(exit::UNREAD)
+        }
         Err(error) if error.is::<crate::config::Errors>() => {
-            eprintln!("{error}");
+            remark!("{error}");
             exit::code(exit::CONFIGURATION)
         }
         Err(error) => {
-            eprintln!("passeur: {error:#}");
+            remark!("passeur: {error:#}");
             exit::code(exit::FAILURE)
         }
     }
@@ -73,6 +84,8 @@ pub fn run() -> ExitCode {
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("PASSEUR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // It would be told on the same standard error that cannot be written to, by a panic.
+    let format = format.log_internal_errors(false);
     // Only fails where a test has set one already.
     let _ = format.with_target(false).try_init();
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
+use super::say::say;
 use super::{Extras, Server, running, running::Stop};
 use crate::config::checked::{
     self, AccessLog, Config, Endpoint, Peer, Target, TargetAddress, UpstreamGroup,
@@ -52,7 +53,7 @@ impl Proxy {
             let stop = Stop::listen()?;
             let server = Server::start_with(config, extras).await?;
             for address in server.addresses() {
-                println!("{address}");
+                say!("{address}")?;
             }
             stop.wait().await;
             running::stop(server).await;

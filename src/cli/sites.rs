@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
+use super::say::{self, say};
 use super::{exit, running};
 use crate::config::checked::{Config, Endpoint, HostPattern, Site};
 use crate::nextcloud::{Credentials, Error, Instance, principal, properties};
@@ -66,16 +67,16 @@ impl Appapi {
         let instance = Instance::of_site(site, &host, https)?;
         if !self.check {
             let reach = self.reach(&config)?;
-            print(&instance, &credentials, &reach);
+            print(&instance, &credentials, &reach)?;
         }
         running::block_on(async move {
             match look(&instance, &credentials, &site.access.admin).await {
                 Ok(release) => {
-                    println!("It works: Passeur acts for the accounts of Nextcloud {release}.");
+                    say!("It works: Passeur acts for the accounts of Nextcloud {release}.")?;
                     Ok(0)
                 }
                 Err(problem) => {
-                    println!("It does not work yet: {problem:#}.");
+                    say!("It does not work yet: {problem:#}.")?;
                     Ok(exit::LIVE)
                 }
             }
@@ -142,8 +143,12 @@ fn no_secret(site: &str) -> String {
     )
 }
 
-fn print(instance: &Instance, credentials: &Credentials, (host, port): &(String, u16)) {
-    let Credentials::AppApi { id, version, secret } = credentials else { return };
+fn print(
+    instance: &Instance,
+    credentials: &Credentials,
+    (host, port): &(String, u16),
+) -> Result<(), say::Failure> {
+    let Credentials::AppApi { id, version, secret } = credentials else { return Ok(()) };
     let info = json!({
         "id": id,
         "name": "Passeur",
@@ -152,18 +157,18 @@ fn print(instance: &Instance, credentials: &Credentials, (host, port): &(String,
         "secret": secret.expose_secret(),
         "port": port,
     });
-    println!("Once, where `occ` of this Nextcloud is, while Passeur runs:\n");
-    println!(
+    say!("Once, where `occ` of this Nextcloud is, while Passeur runs:\n")?;
+    say!(
         "  occ app_api:daemon:register passeur Passeur manual-install http {} {}",
         quote(host),
         quote(&instance.address())
-    );
-    println!(
+    )?;
+    say!(
         "  occ app_api:app:register {} passeur --json-info {} --wait-finish\n",
         quote(id),
         quote(&info.to_string())
-    );
-    println!("The second line holds the secret: with it, one can be any account there.\n");
+    )?;
+    say!("The second line holds the secret: with it, one can be any account there.\n")
 }
 
 /// For a shell.

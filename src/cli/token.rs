@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
+use super::say::{remark, say};
 use super::{client, doors, running};
 use crate::admin::caller::read_scopes;
 use crate::config;
@@ -71,8 +72,8 @@ impl Command {
                 let new = NewToken { name: &name, scopes: &scopes, created_by: "cli", expires_at };
                 let (token, secret) = store.create_token(&new).await?;
                 note(store, "token.create", &token.id).await?;
-                println!("{}", secret.expose_secret());
-                eprintln!("This is shown once. Its id is {}.", token.id);
+                say!("{}", secret.expose_secret())?;
+                remark!("This is shown once. Its id is {}.", token.id);
                 Ok(())
             }
             Command::List => {

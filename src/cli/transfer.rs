@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::client::{At, Client, escaped, print};
 use super::running;
+use super::say::say;
 
 /// A transfer ended otherwise than it should.
 const ENDED_BADLY: u8 = super::exit::FAILURE;
@@ -204,7 +205,7 @@ impl Command {
             Command::Approve { id } => (id, "/approve"),
         };
         let transfer = client.ask(Method::POST, &one(&id, action), None).await?;
-        println!("{}", transfer["state"].as_str().unwrap_or_default());
+        say!("{}", transfer["state"].as_str().unwrap_or_default())?;
         Ok(0)
     }
 }
@@ -265,30 +266,30 @@ fn show_plan(plan: &Value) -> anyhow::Result<()> {
         return print(plan);
     }
     for item in list(plan, "items") {
-        println!(
+        say!(
             "{:<12} {}  by {}, {} objects, {} bytes",
             text(item, "kind"),
             plain(text(item, "name")),
             text(item, "engine"),
             item["count"],
             item["size"]
-        );
+        )?;
         for (word, mark) in [("kept", "+"), ("lost", "-")] {
             for what in list(item, word).iter().filter_map(|what| what.as_str()) {
-                println!("             {mark} {}", plain(what));
+                say!("             {mark} {}", plain(what))?;
             }
         }
     }
     for (name, word, field) in [("stays", "excluded", "reason"), ("blocks", "blocking", "detail")] {
         for one in list(plan, word) {
-            println!("{name:<12} {} {}", plain(text(one, "path")), plain(text(one, field)));
+            say!("{name:<12} {} {}", plain(text(one, "path")), plain(text(one, field)))?;
         }
     }
-    println!(
+    say!(
         "\nStart it with: passeur transfer run --site {} --plan {}",
         text(plan, "site"),
         text(plan, "hash")
-    );
+    )?;
     Ok(())
 }
 
@@ -300,14 +301,14 @@ fn show_list(all: &Value) -> anyhow::Result<()> {
         let recipients: Vec<&str> =
             list(one, "recipients").iter().filter_map(|name| name.as_str()).collect();
         let (done, total) = (&one["progress"]["items_done"], &one["progress"]["items"]);
-        println!(
+        say!(
             "{}  {:<10} {} to {}  {done}/{total}  {}",
             text(one, "id"),
             text(one, "state"),
             plain(text(one, "source")),
             plain(&recipients.join(", ")),
             text(one, "created_at")
-        );
+        )?;
     }
     Ok(())
 }
@@ -330,7 +331,7 @@ async fn watch(client: &Client, path: &str, id: &str) -> anyhow::Result<u8> {
             let Some(event) = line.strip_prefix(b"data:") else { continue };
             let event: Value = serde_json::from_slice(event).context("an event is no JSON")?;
             match &bar {
-                None => println!("{event}"),
+                None => say!("{event}")?,
                 Some(bar) => {
                     let number = |name: &str| event["progress"][name].as_u64().unwrap_or_default();
                     bar.set_length(number("objects"));
@@ -344,7 +345,7 @@ async fn watch(client: &Client, path: &str, id: &str) -> anyhow::Result<u8> {
     let state = text(&transfer, "state");
     if let Some(bar) = bar {
         bar.finish_and_clear();
-        println!("{id}  {state}");
+        say!("{id}  {state}")?;
     }
     let is_well = matches!(state, "done" | "undone" | "cancelled");
     Ok(if is_well { 0 } else { ENDED_BADLY })

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use self::report::{Level, SiteReport};
-use super::exit;
+use super::{exit, say};
 use crate::config::checked::{Config, HostPattern};
 use crate::config::{self, Errors, Loaded, Problem};
 use crate::tls::Certificates;
@@ -60,7 +60,7 @@ impl Check {
     pub(super) fn run(self) -> anyhow::Result<u8> {
         let outcome = self.outcome()?;
         let shown = if self.json { outcome.json() } else { outcome.text() };
-        print!("{shown}");
+        say::text(&shown)?;
         Ok(outcome.exit())
     }
 

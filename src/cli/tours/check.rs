@@ -6,6 +6,7 @@ use anyhow::Context;
 
 use super::Which;
 use crate::cli::exit;
+use crate::cli::say::{remark, say};
 use crate::tours::catalogue::release::Release;
 use crate::tours::catalogue::{Catalogue, Problem, Problems};
 
@@ -41,17 +42,17 @@ impl Check {
         if problems.iter().any(is_wrong) {
             return Ok(exit::CONFIGURATION);
         }
-        println!("{} tours, nothing wrong", catalogue.ids().count());
+        say!("{} tours, nothing wrong", catalogue.ids().count())?;
         Ok(0)
     }
 
     fn tell(&self, problems: &[Problem]) {
         for problem in problems {
-            eprintln!("{problem}");
+            remark!("{problem}");
         }
         let errors = problems.iter().filter(|problem| problem.is_error).count();
         if !problems.is_empty() {
-            eprintln!("{errors} errors, {} warnings", problems.len() - errors);
+            remark!("{errors} errors, {} warnings", problems.len() - errors);
         }
     }
 }
@@ -61,11 +62,11 @@ fn search(folder: &Path, catalogue: &Catalogue) -> anyhow::Result<Vec<Problem>> 
         .with_context(|| format!("failed to read {}", folder.display()))?;
     let found = release.check(catalogue);
     let major = release.major.map_or("of an unknown version".to_owned(), |major| major.to_string());
-    println!(
+    say!(
         "Nextcloud {major}: {} targets found, {} missing, {} of apps that are not part of it",
         found.found,
         found.problems.len(),
         found.elsewhere
-    );
+    )?;
     Ok(found.problems)
 }

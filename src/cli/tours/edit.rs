@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
+use crate::cli::say::{remark, say};
 use crate::cli::{doors, running};
 use crate::config;
 use crate::store::Entry;
@@ -59,8 +60,8 @@ impl Edit {
             store.close().await;
             let scheme = if config.listen.https.is_empty() { "http" } else { "https" };
             let host = place.host.unwrap_or_else(|| "YOUR-HOST".to_owned());
-            println!("{scheme}://{host}{LINKS}{}", link.expose_secret());
-            eprintln!("This is shown once, and opens once, within three days.");
+            say!("{scheme}://{host}{LINKS}{}", link.expose_secret())?;
+            remark!("This is shown once, and opens once, within three days.");
             Ok(())
         })
     }

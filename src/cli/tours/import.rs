@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
+use crate::cli::say::{remark, say};
 use crate::tours::intros;
 
 /// Make tours of the files of Framasoft's app Intros
@@ -34,12 +35,12 @@ impl Import {
             std::fs::create_dir_all(folder)
                 .and_then(|()| std::fs::write(&path, text))
                 .with_context(|| format!("failed to write {}", path.display()))?;
-            println!("{}", path.display());
+            say!("{}", path.display())?;
         }
         for note in &imported.notes {
-            eprintln!("{note}");
+            remark!("{note}");
         }
-        eprintln!("Look them through, then try: passeur tours check {}", self.into.display());
+        remark!("Look them through, then try: passeur tours check {}", self.into.display());
         Ok(())
     }
 }

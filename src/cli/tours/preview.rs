@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 
+use crate::cli::say::{remark, say};
 use crate::cli::{Extras, Server, proxy, running, running::Stop};
 use crate::config::checked::{self, Config, Endpoint, Target, UpstreamGroup};
 
@@ -47,7 +48,7 @@ impl Preview {
             let extras = Extras::with_tours(Arc::clone(&tours));
             let server = Server::start_with(config.clone(), extras).await?;
             for address in server.addresses() {
-                println!("{address}");
+                say!("{address}")?;
             }
             tokio::select! {
                 () = stop.wait() => {}
@@ -80,7 +81,7 @@ async fn follow(tours: &crate::tours::Tours, config: &Config) {
         let broken = tours.apply(config);
         let text = broken.iter().map(|(_, broken)| broken.to_string()).collect::<String>();
         if text != told && !text.is_empty() {
-            eprintln!("{text}");
+            remark!("{text}");
         }
         told = text;
     }
