@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use passeur::body::Body;
 use passeur::cli::{Extras, Server};
 use passeur::config::checked::{
-    Admin, Config, Endpoint, SecretSource, Site, Target, TargetAddress, UpstreamGroup,
+    Admin, Cloud, Config, Endpoint, SecretSource, Site, Target, TargetAddress, UpstreamGroup,
 };
 use passeur::demo::{ExternalApp, Options, StandIn};
 use passeur::store::{Filter, Keys, Location, Store};
@@ -26,11 +26,17 @@ struct Stage {
     server: Server,
     stand_in: Arc<StandIn>,
     folder: tempfile::TempDir,
+    config: Config,
 }
 
 fn target(address: SocketAddr) -> Target {
     let address = TargetAddress::Tcp { host: address.ip().to_string(), port: address.port() };
     Target { tls: false, http2: false, address }
+}
+
+async fn serve(config: &Config) -> Server {
+    let extras = Extras { admin_token: Some(TOKEN.into()), ..Extras::default() };
+    Server::start_with(config.clone(), extras).await.expect("a server")
 }
 
 impl Stage {
@@ -55,9 +61,8 @@ impl Stage {
         config.listen.workers = 1;
         config.store.folder = Some(folder.path().join("store"));
         config.admin = Admin { listen: Some(Endpoint::Tcp(any)), token: None };
-        let extras = Extras { admin_token: Some(TOKEN.into()), ..Extras::default() };
-        let server = Server::start_with(config, extras).await.expect("a server");
-        Self { server, stand_in, folder }
+        let server = serve(&config).await;
+        Self { server, stand_in, folder, config }
     }
 
     async fn ask(
@@ -198,6 +203,51 @@ async fn a_second_person_approves() {
     assert_eq!(approved["approved_by"], "account admin");
 }
 
+/// Where webhooks are heard.
+async fn webhook() -> (Target, tokio::sync::mpsc::UnboundedReceiver<Value>) {
+    let (heard, calls) = tokio::sync::mpsc::unbounded_channel();
+    let hear = async move |axum::Json(call): axum::Json<Value>| drop(heard.send(call));
+    let router = axum::Router::new().route("/", axum::routing::post(hear));
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (target(address), calls)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_left_tells_of_the_end_once() {
+    let (target, mut calls) = webhook().await;
+    let mut stage = Stage::start(|site| {
+        site.transfers.approval = true;
+        site.transfers.webhook = Some(Cloud { target, folder: String::new() });
+        // Whatever holds something.
+        site.transfers.webhook_secret = site.access.app_secret.clone();
+    })
+    .await;
+    let _another = serve(&stage.config).await;
+    let left = serve(&stage.config).await;
+    let body = json!({ "plan": stage.plan().await }).to_string();
+    let (_, started) = stage.host(Method::POST, "/api/v1/sites/demo/transfers", &body).await;
+    let id = started["id"].as_str().expect("an id").to_owned();
+    std::mem::replace(&mut stage.server, left).stop().await;
+    let accounts = stage.stand_in.accounts();
+    let admin = accounts.iter().find(|account| account.admin).expect("an admin");
+    let password = json!({ "password": admin.password }).to_string();
+    let path = format!("/sites/demo/transfers/{id}/approve");
+    let (status, approved) = stage.space("admin", Method::POST, &path, &[], &password).await;
+    assert_eq!(status, 202, "{approved}");
+    let call = calls.recv().await.expect("a call");
+    assert_eq!((&call["type"], &call["receipt"]["id"]), (&json!("transfer.done"), &json!(id)));
+    // Undoing ends, too; whatever was told twice would come before.
+    let path = format!("/sites/demo/transfers/{id}/undo");
+    let (status, undoing) = stage.space("admin", Method::POST, &path, &[], &password).await;
+    assert_eq!(status, 202, "{undoing}");
+    let call = calls.recv().await.expect("a call");
+    assert_eq!(call["type"], "transfer.undone");
+    let left = stage.store().await.untold_transfers().await.expect("the store");
+    assert_eq!((left, calls.try_recv().ok()), (Vec::new(), None));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_with_wrong_lines_starts_nothing() {
     let stage = Stage::start(|_| {}).await;
@@ -224,11 +274,15 @@ impl Stage {
         self.ask(at, method, path, &fields, &body.to_string()).await
     }
 
-    /// The audit log, as it is kept.
-    async fn audit(&self) -> String {
+    async fn store(&self) -> Store {
         let location = Location::Sqlite(self.folder.path().join("store/passeur.db"));
         let keys = Keys::at(&self.folder.path().join("store/passeur.key")).expect("keys");
-        let store = Store::open(&location, keys).await.expect("a store");
+        Store::open(&location, keys).await.expect("a store")
+    }
+
+    /// The audit log, as it is kept.
+    async fn audit(&self) -> String {
+        let store = self.store().await;
         let entries: Vec<_> =
             store.audit_entries(Filter::default()).try_collect().await.expect("entries");
         format!("{entries:?}")

@@ -1,15 +1,15 @@
 //! What is told when a transfer is over: a signed call to the host's webhook, and a notification by
 //! Nextcloud to both accounts. Never a mail.
 //!
-//! Neither is part of the transfer: that one is over and written down, whatever becomes of these. A
-//! call that fails is repeated over some hours while this process runs; its receiver can fetch the
+//! Neither is part of the transfer: that one is over and written down, whatever becomes of these.
+//! Which process tells is decided by the store, which remembers what nobody was told of. A call
+//! that fails is repeated over some hours while this process runs; its receiver can fetch the
 //! receipt at any time, so nothing is lost with one that never comes through.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use futures_util::StreamExt;
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderValue, Request};
 use secrecy::{ExposeSecret, SecretString};
@@ -19,8 +19,8 @@ use super::Api;
 use super::work::{Clouds, admin};
 use crate::body::Body;
 use crate::config::checked::{Cloud, SecretSource, Transfers, UpstreamGroup};
-use crate::store::{Repeated, now};
-use crate::transfer::model::{Id, ItemState, Receipt, State};
+use crate::store::now;
+use crate::transfer::model::{ItemState, Receipt, State};
 use crate::upstream::{Group, causes};
 
 /// Pauses before a call is repeated.
@@ -31,6 +31,8 @@ const AGAIN: [Duration; 5] = [
     Duration::from_secs(1800),
     Duration::from_secs(7200),
 ];
+/// How long to wait when the store is away.
+const AWAY: Duration = Duration::from_secs(5);
 /// How long a receiver may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -53,38 +55,19 @@ enum Error {
     Status(http::StatusCode),
 }
 
-/// Waits until a transfer is over, and tells everybody who is to know; once, whoever else waits.
-pub async fn follow(api: Arc<Api>, site: String, id: Id) {
-    let events = api.transfers.events(&site, id, u64::MAX >> 1);
-    let mut events = std::pin::pin!(events);
-    while let Some(event) = events.next().await {
-        if let Err(error) = event {
-            tracing::warn!(%id, error = causes(&error), "nobody is told how it ends");
-            return;
-        }
-    }
-    let told = async {
-        let receipt = api.transfers.receipt(&site, id).await?;
-        let key = format!("{id} {} {:?}", receipt.state.word(), receipt.ended_at);
-        let first = api.store.begin_once("ending", &key, b"").await? == Repeated::New;
-        Ok::<_, crate::transfer::Error>(first.then_some(receipt))
-    };
-    match told.await {
-        Ok(Some(receipt)) => tell(&*api.clouds, &receipt).await,
-        Ok(None) => {}
-        Err(error) => tracing::warn!(%id, error = causes(&error), "nobody was told how it ended"),
-    }
-}
-
-/// Follows what a process before this one left at work.
-pub async fn follow_all(api: &Arc<Api>) {
-    match api.transfers.unfinished().await {
-        Ok(all) => {
-            for (site, id) in all {
-                tokio::spawn(follow(Arc::clone(api), site, id));
+/// Tells of every transfer that ends, for ever. Of several processes, one tells of each.
+pub async fn tell_all(api: Arc<Api>) {
+    loop {
+        match api.transfers.ended(|site| api.clouds.transfers(site).is_some()).await {
+            Ok(receipt) => {
+                let clouds = Arc::clone(&api.clouds);
+                tokio::spawn(async move { tell(&*clouds, &receipt).await });
+            }
+            Err(error) => {
+                tracing::warn!(error = causes(&error), "nobody is told how transfers end");
+                tokio::time::sleep(AWAY).await;
             }
         }
-        Err(error) => tracing::warn!(error = causes(&error), "nobody is told how transfers end"),
     }
 }
 

@@ -224,12 +224,12 @@ impl Handover {
         endpoints.with(PREFIX, Arc::new(door))
     }
 
-    /// Works on transfers from now on, and tells how those end that are there already.
+    /// Works on transfers from now on, and tells how they end.
     pub fn start(&self) -> Vec<JoinHandle<()>> {
         // It ends with its task: what was at work is in the journal.
         let running = tokio::spawn(Arc::clone(&self.transfers).run(std::future::pending()));
         let api = Arc::clone(&self.api);
-        let telling = tokio::spawn(async move { ending::follow_all(&api).await });
+        let telling = tokio::spawn(ending::tell_all(api));
         let following = tokio::spawn(follow(Arc::clone(&self.served), self.store.clone()));
         let api = Arc::clone(&self.api);
         let counting = tokio::spawn(async move {

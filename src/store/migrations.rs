@@ -33,6 +33,7 @@ const STEPS: &[Step] = &[
     step!(3, "tours", "0003_tours.sql"),
     step!(4, "sites", "0004_sites.sql"),
     step!(5, "tour_counts", "0005_tour_counts.sql"),
+    step!(6, "endings", "0006_endings.sql"),
 ];
 
 /// The steps for SQLite.

@@ -220,6 +220,56 @@ async fn a_lease_has_one_holder_and_a_growing_number() {
 }
 
 #[tokio::test]
+async fn of_each_ending_one_process_tells() {
+    each(|location, keys| async move {
+        let store = open(&location, keys).await;
+        let row = |id| transfers::NewTransfer {
+            id,
+            site: "demo",
+            state: "queued",
+            plan: "{}",
+            secrets: None,
+            by: "test",
+            once: None,
+            begins_at: if id == "works" { i64::MAX } else { 0 },
+            items: &[],
+        };
+        for id in ["done", "waits", "declined", "works"] {
+            store.make_transfer(&row(id)).await.expect("a transfer");
+        }
+        let end = async |id: &str, state: &str| {
+            let claim = store.claim_transfer("w", Duration::ZERO, |_| 9).await;
+            let claim = claim.expect("the store").expect("something to do");
+            assert_eq!(claim.id, id);
+            let ended_at = Some(now()).filter(|_| state != "paused");
+            let ending = transfers::Ending { state, ended_at, ..transfers::Ending::default() };
+            store.end_claim(&claim, &ending).await.expect("an end");
+        };
+        let took = async |id: &str| {
+            let (one, two) = tokio::join!(store.take_ending(id), store.take_ending(id));
+            u8::from(one.expect("the store")) + u8::from(two.expect("the store"))
+        };
+        end("declined", "cancelled").await;
+        end("done", "done").await;
+        end("waits", "paused").await;
+        let untold = store.untold_transfers().await.expect("the store");
+        assert_eq!(
+            untold,
+            [("demo", "declined"), ("demo", "done")]
+                .map(|(site, id)| { (site.to_owned(), id.to_owned()) })
+        );
+        assert_eq!((took("done").await, took("waits").await, took("works").await), (1, 0, 0));
+        assert_eq!(took("done").await, 0);
+        // It goes on, and ends once more.
+        assert!(store.turn_transfer("done", &["done"], "undoing", None).await.expect("the store"));
+        assert_eq!(took("done").await, 0);
+        end("done", "undone").await;
+        assert_eq!(took("done").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_repeated_request_gets_the_first_answer() {
     each(|location, keys| async move {
         let store = open(&location, keys).await;

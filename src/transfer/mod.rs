@@ -42,6 +42,9 @@ pub use journal::Fault;
 pub use receipt::page;
 pub use site::{Site, Sites};
 
+/// How often it is looked whether another process ended a transfer, or died of it.
+const LOOK_FOR_ENDINGS: Duration = Duration::from_secs(5);
+
 /// How the runner works.
 #[derive(Clone)]
 pub struct Options {
@@ -62,6 +65,8 @@ pub struct Transfers {
     wake: Notify,
     /// Something was told.
     told: Notify,
+    /// A transfer is over.
+    ended: Notify,
 }
 
 impl Default for Options {
@@ -74,7 +79,8 @@ impl Transfers {
     /// Over a store and the sites of this process. Nothing runs before [`Transfers::run`].
     #[must_use]
     pub fn new(store: Store, sites: Arc<dyn Sites>, options: Options) -> Arc<Self> {
-        Arc::new(Self { store, sites, options, wake: Notify::new(), told: Notify::new() })
+        let (wake, told, ended) = (Notify::new(), Notify::new(), Notify::new());
+        Arc::new(Self { store, sites, options, wake, told, ended })
     }
 
     /// Says what a transfer would do, and keeps it to be started within a day.
@@ -103,15 +109,6 @@ impl Transfers {
         let row = self.store.plan(site, hash).await?;
         let row = row.ok_or_else(|| Error::UnknownPlan(hash.to_owned()))?;
         Ok(serde_json::from_str(&row.plan)?)
-    }
-
-    /// The transfers that are not over: site and number.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn unfinished(&self) -> Result<Vec<(String, Id)>, Error> {
-        let rows = self.store.unfinished_transfers().await?;
-        Ok(rows.into_iter().filter_map(|(site, id)| Some((site, id.parse().ok()?))).collect())
     }
 
     /// Starts a plan that was made, unless the site has changed since. The same `key` (of the same
@@ -319,6 +316,30 @@ impl Transfers {
         receipt::make(&self.store, &row).await
     }
 
+    /// What came of a transfer that is over, and of which nobody was told: it is for the caller to
+    /// tell, and for no other process. Waits until there is one. `has`: the sites of this process.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn ended(&self, has: impl Fn(&str) -> bool) -> Result<Receipt, Error> {
+        loop {
+            // Registered before the look: no end is missed in between.
+            let ended = self.ended.notified();
+            for (site, id) in self.store.untold_transfers().await? {
+                if !has(&site) || !self.store.take_ending(&id).await? {
+                    continue;
+                }
+                let id = id.parse().map_err(|_| store::Error::Row("transfer"))?;
+                let receipt = self.receipt(&site, id).await?;
+                // Or it goes on by now, and will end again.
+                if receipt.state.is_over() {
+                    return Ok(receipt);
+                }
+            }
+            let _ = tokio::time::timeout(LOOK_FOR_ENDINGS, ended).await;
+        }
+    }
+
     fn site(&self, name: &str) -> Result<Site, Error> {
         self.sites.site(name).ok_or_else(|| Error::UnknownSite(name.to_owned()))
     }
@@ -436,6 +457,9 @@ impl Transfers {
         };
         self.store.tell(&id.to_string(), fence, &serde_json::to_string(&event)?).await?;
         self.told.notify_waiters();
+        if event.state.is_over() {
+            self.ended.notify_waiters();
+        }
         Ok(())
     }
 }

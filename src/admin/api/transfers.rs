@@ -17,7 +17,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Api, plans};
 use crate::admin::caller::{Caller, Scope};
-use crate::admin::ending;
 use crate::admin::given::{Asked, At, Given, Perhaps};
 use crate::admin::problem::Problem;
 use crate::admin::work::{Action, state};
@@ -312,9 +311,6 @@ async fn act(
     let result = acted.as_ref().copied();
     api.note(caller, site, &name, &id.to_string(), result, detail).await?;
     acted?;
-    if matches!(action, Action::Undo | Action::Resume) {
-        tokio::spawn(ending::follow(Arc::clone(api), site.to_owned(), id));
-    }
     Ok((StatusCode::ACCEPTED, Json(api.transfers.show(site, id).await?)))
 }
 
@@ -418,9 +414,7 @@ pub(super) async fn begin(
     };
     let result = begun.as_ref().map(|_| ());
     api.note(caller, site, "transfer.start", &subject, result, detail).await?;
-    let (_, id) = begun?;
-    tokio::spawn(ending::follow(Arc::clone(api), site.to_owned(), id));
-    Ok(id)
+    begun.map(|(_, id)| id)
 }
 
 /// At a space's door, the password of the account that asks: neither a session nor a stored

@@ -2,6 +2,7 @@
 //! writes is in `work`. Bodies are JSON that [`crate::transfer`] understands; the store does not look
 //! into them.
 
+mod endings;
 mod work;
 
 use sqlx::Row as _;
@@ -277,22 +278,6 @@ impl Store {
         })
     }
 
-    /// The transfers that are not over: site and number.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn unfinished_transfers(&self) -> Result<Vec<(String, String)>, Error> {
-        on!(self.engine, readers => |pool| {
-            sqlx::query_as(
-                "SELECT site, id FROM transfer WHERE state IN \
-                 ('awaiting', 'queued', 'running', 'paused', 'undoing') ORDER BY id",
-            )
-            .fetch_all(pool)
-            .await
-        })
-        .map_err(Error::from)
-    }
-
     /// The items of a transfer, in their order.
     ///
     /// # Errors
@@ -329,6 +314,7 @@ impl Store {
         let states = from.iter().map(|state| format!("'{state}'")).collect::<Vec<_>>().join(", ");
         let sql = format!(
             "UPDATE transfer SET state = $1, wish = NULL, note = NULL, attempt = 0, \
+             untold = CASE WHEN $1 = 'cancelled' THEN 1 ELSE untold END, \
              approved_by = COALESCE($2, approved_by), next_at = CASE WHEN begins_at > $3 \
              THEN begins_at ELSE $3 END WHERE id = $4 AND state IN ({states}) AND lease_until <= $3"
         );
@@ -352,8 +338,8 @@ impl Store {
     pub async fn decline_transfer(&self, id: &str, note: &str) -> Result<bool, Error> {
         let changed = on!(self.engine, writer => |pool| {
             sqlx::query(
-                "UPDATE transfer SET state = 'cancelled', note = $1, ended_at = $2, secrets = NULL \
-                 WHERE id = $3 AND state = 'awaiting'",
+                "UPDATE transfer SET state = 'cancelled', note = $1, ended_at = $2, secrets = NULL, \
+                 untold = 1 WHERE id = $3 AND state = 'awaiting'",
             )
             .bind(note)
             .bind(now())

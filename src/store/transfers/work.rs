@@ -161,7 +161,8 @@ impl Store {
                  ended_at = $4, undo_until = COALESCE($5, undo_until), lease_until = 0, \
                  attempt = CASE WHEN $6 = 1 THEN attempt + 1 ELSE 0 END, \
                  wish = CASE WHEN $3 IS NULL THEN NULL ELSE wish END, \
-                 secrets = CASE WHEN $7 = 1 THEN NULL ELSE secrets END \
+                 secrets = CASE WHEN $7 = 1 THEN NULL ELSE secrets END, \
+                 untold = CASE WHEN $4 IS NULL THEN untold ELSE 1 END \
                  WHERE id = $8 AND fence = $9",
             )
             .bind(end.state)
