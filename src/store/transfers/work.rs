@@ -245,11 +245,14 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn journal(&self, id: &str, item: Option<u32>) -> Result<Vec<Line>, Error> {
+        // Of one item by the index, however long the journal of the others is.
+        let which = if item.is_some() { "item = $2" } else { "$2 < 0" };
+        let sql = format!(
+            "SELECT seq, item, step, phase, body FROM transfer_journal \
+             WHERE transfer = $1 AND {which} ORDER BY seq"
+        );
         let rows: Vec<(i64, i64, String, String, String)> = on!(self.engine, writer => |pool| {
-            sqlx::query_as(
-                "SELECT seq, item, step, phase, body FROM transfer_journal \
-                 WHERE transfer = $1 AND ($2 < 0 OR item = $2) ORDER BY seq",
-            )
+            sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(id)
             .bind(item.map_or(-1, i64::from))
             .fetch_all(pool)
