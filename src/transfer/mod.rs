@@ -20,6 +20,7 @@ mod plan;
 mod receipt;
 mod runner;
 mod site;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -27,23 +28,19 @@ mod undo;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, Stream};
+use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 
 use crate::store::transfers::{NewTransfer, PlanRow, TransferRow};
 use crate::store::{self, Store};
-use model::{
-    Event, Id, ItemProgress, ItemState, Plan, Progress, Receipt, Request, State, Summary, Transfer,
-};
+use model::{Id, ItemProgress, ItemState, Plan, Receipt, Request, State, Summary, Transfer};
 use site::{Secrets, World};
+use telling::Sizes;
 
 pub use error::{Error, Halt};
 pub use journal::Fault;
 pub use receipt::page;
 pub use site::{Site, Sites};
-
-/// How often it is looked whether another process ended a transfer, or died of it.
-const LOOK_FOR_ENDINGS: Duration = Duration::from_secs(5);
 
 /// How the runner works.
 #[derive(Clone)]
@@ -67,6 +64,8 @@ pub struct Transfers {
     told: Notify,
     /// A transfer is over.
     ended: Notify,
+    /// How much the transfers are that are at work here.
+    sizes: Sizes,
 }
 
 impl Default for Options {
@@ -80,7 +79,7 @@ impl Transfers {
     #[must_use]
     pub fn new(store: Store, sites: Arc<dyn Sites>, options: Options) -> Arc<Self> {
         let (wake, told, ended) = (Notify::new(), Notify::new(), Notify::new());
-        Arc::new(Self { store, sites, options, wake, told, ended })
+        Arc::new(Self { store, sites, options, wake, told, ended, sizes: Sizes::default() })
     }
 
     /// Says what a transfer would do, and keeps it to be started within a day.
@@ -180,38 +179,6 @@ impl Transfers {
     /// [`Error::UnknownTransfer`], or if the store fails.
     pub async fn show(&self, site: &str, id: Id) -> Result<Transfer, Error> {
         self.full(self.row(site, id).await?).await
-    }
-
-    /// What happens with a transfer, from after `seq` on, until it is over.
-    pub fn events(
-        self: &Arc<Self>,
-        site: &str,
-        id: Id,
-        seq: u64,
-    ) -> impl Stream<Item = Result<Event, Error>> + Send + use<> {
-        let (this, site) = (Arc::clone(self), site.to_owned());
-        async_stream::try_stream! {
-            let mut seq = i64::try_from(seq).unwrap_or(i64::MAX);
-            loop {
-                let over = this.state(&site, id).await?.is_over();
-                let told = this.store.told(&id.to_string(), seq).await?;
-                let none = told.is_empty();
-                for (number, at, body) in told {
-                    seq = number;
-                    let mut event: Event = serde_json::from_str(&body)?;
-                    event.seq = u64::try_from(number).unwrap_or_default();
-                    event.at = plan::stamp(at / 1000);
-                    yield event;
-                }
-                if none && over {
-                    break;
-                }
-                if none {
-                    // Another process may be the one that tells.
-                    let _ = tokio::time::timeout(Duration::from_secs(1), this.told.notified()).await;
-                }
-            }
-        }
     }
 
     /// Stops a transfer where it is, to go on later.
@@ -316,30 +283,6 @@ impl Transfers {
         receipt::make(&self.store, &row).await
     }
 
-    /// What came of a transfer that is over, and of which nobody was told: it is for the caller to
-    /// tell, and for no other process. Waits until there is one. `has`: the sites of this process.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn ended(&self, has: impl Fn(&str) -> bool) -> Result<Receipt, Error> {
-        loop {
-            // Registered before the look: no end is missed in between.
-            let ended = self.ended.notified();
-            for (site, id) in self.store.untold_transfers().await? {
-                if !has(&site) || !self.store.take_ending(&id).await? {
-                    continue;
-                }
-                let id = id.parse().map_err(|_| store::Error::Row("transfer"))?;
-                let receipt = self.receipt(&site, id).await?;
-                // Or it goes on by now, and will end again.
-                if receipt.state.is_over() {
-                    return Ok(receipt);
-                }
-            }
-            let _ = tokio::time::timeout(LOOK_FOR_ENDINGS, ended).await;
-        }
-    }
-
     fn site(&self, name: &str) -> Result<Site, Error> {
         self.sites.site(name).ok_or_else(|| Error::UnknownSite(name.to_owned()))
     }
@@ -394,12 +337,10 @@ impl Transfers {
         let plan: Plan = serde_json::from_str(&row.plan)?;
         let rows = self.store.transfer_items(&row.id).await?;
         let number = |count: i64| u64::try_from(count).unwrap_or_default();
-        let mut progress = Progress { items: plan.items.len() as u64, ..Progress::default() };
+        let mut progress = telling::size(&plan);
         let mut items = Vec::with_capacity(rows.len());
         for (item, row) in plan.items.iter().zip(rows) {
             let state = ItemState::of(&row.state).ok_or(store::Error::Row("transfer_item"))?;
-            progress.objects += item.count;
-            progress.bytes += item.size;
             progress.objects_done += number(row.objects_done);
             progress.bytes_done += number(row.bytes_done);
             progress.items_done += u64::from(state == ItemState::Done);
@@ -432,35 +373,6 @@ impl Transfers {
             note: row.note,
         };
         Ok(Transfer { summary, plan, items })
-    }
-
-    /// Tells those who watch. `fence`: as the worker of the transfer.
-    async fn tell(
-        &self,
-        id: Id,
-        fence: Option<i64>,
-        kind: &str,
-        item: Option<u32>,
-        text: &str,
-    ) -> Result<(), Error> {
-        let row = self.store.transfer(&id.to_string()).await?;
-        let row = row.ok_or_else(|| Error::UnknownTransfer(id.to_string()))?;
-        let Transfer { summary, .. } = self.full(row).await?;
-        let event = Event {
-            seq: 0,
-            at: String::new(),
-            kind: kind.to_owned(),
-            item,
-            state: summary.state,
-            progress: summary.progress,
-            text: text.to_owned(),
-        };
-        self.store.tell(&id.to_string(), fence, &serde_json::to_string(&event)?).await?;
-        self.told.notify_waiters();
-        if event.state.is_over() {
-            self.ended.notify_waiters();
-        }
-        Ok(())
     }
 }
 

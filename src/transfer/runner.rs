@@ -78,6 +78,7 @@ impl Transfers {
             ended = self.carry_out(claim, &wishes).boxed() => ended,
             lost = self.keep(claim, &wishes) => Err(lost),
         };
+        self.sizes.remove(&claim.id);
         let written = match ended {
             Ok(state) => self.end(claim, Ending { state: state.word(), ..Ending::default() }).await,
             Err(error) if error.is_over() => {
@@ -170,6 +171,7 @@ impl Transfers {
         let row = row.ok_or_else(|| Error::UnknownTransfer(claim.id.clone()))?;
         wishes.set(row.wish.as_deref());
         let plan: Plan = serde_json::from_str(&row.plan)?;
+        self.sizes.add(&claim.id, &plan);
         let site = self.site(&row.site)?;
         let secrets = self.secrets(&plan.hash, row.secrets.as_ref())?;
         let mut world = World::new(site, secrets, &plan.request, &*self.sites)?;

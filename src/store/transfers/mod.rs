@@ -9,6 +9,9 @@ use sqlx::Row as _;
 
 pub use work::{Claim, Ending, Line};
 
+/// `state, objects_done, bytes_done, items_done, items_failed` of a transfer.
+type StandingColumns = (String, i64, i64, i64, i64);
+
 use super::{Error, Sealed, Store, now, on};
 
 /// `plan, secrets_key, secrets, expires_at` of a plan.
@@ -82,6 +85,21 @@ pub struct TransferRow {
     pub attempt: i64,
     /// What a person wants.
     pub wish: Option<String>,
+}
+
+/// Where a transfer stands, and how far it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Standing {
+    /// Where it stands.
+    pub state: String,
+    /// What is over.
+    pub objects_done: i64,
+    /// What is over, bytes.
+    pub bytes_done: i64,
+    /// Items that are over.
+    pub items_done: i64,
+    /// Items that failed.
+    pub items_failed: i64,
 }
 
 /// An item of a transfer.
@@ -276,6 +294,33 @@ impl Store {
                 rows.iter().map(|row| transfer_row!(row)).collect();
             Ok(rows?)
         })
+    }
+
+    /// Where a transfer stands, without its plan.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn standing(&self, id: &str) -> Result<Option<Standing>, Error> {
+        let row: Option<StandingColumns> = on!(self.engine, writer => |pool| {
+            sqlx::query_as(
+                "SELECT t.state, CAST(COALESCE(SUM(i.objects_done), 0) AS BIGINT), \
+                 CAST(COALESCE(SUM(i.bytes_done), 0) AS BIGINT), \
+                 COUNT(CASE WHEN i.state = 'done' THEN 1 END), \
+                 COUNT(CASE WHEN i.state = 'failed' THEN 1 END) \
+                 FROM transfer t LEFT JOIN transfer_item i ON i.transfer = t.id \
+                 WHERE t.id = $1 GROUP BY t.id, t.state",
+            )
+            .bind(id)
+            .fetch_optional(pool)
+            .await
+        })?;
+        Ok(row.map(|(state, objects_done, bytes_done, items_done, items_failed)| Standing {
+            state,
+            objects_done,
+            bytes_done,
+            items_done,
+            items_failed,
+        }))
     }
 
     /// The items of a transfer, in their order.

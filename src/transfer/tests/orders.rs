@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
+
 use super::hand_over::tree;
 use super::world::{World, calendar, put, until_over};
 use crate::demo::{Harm, Trouble};
@@ -51,6 +53,21 @@ async fn two_workers_do_one_job_once() {
     assert_eq!(twice(&world, id).await, Vec::<String>::new());
     let left = tree(&world, "alice", "").await;
     assert!(!left.iter().any(|line| line.starts_with("Work")), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_told_adds_up() {
+    let world = World::bare().await;
+    let id = started(&world, None).await;
+    let transfers = world.transfers(None);
+    assert_eq!(until_over(&transfers, id).await, State::Done);
+    let shown = transfers.show("demo", id).await.expect("a transfer").summary.progress;
+    let told: Vec<_> = transfers.events("demo", id, 0).try_collect().await.expect("events");
+    // While it was at work, and once it was over.
+    let last = told.iter().rfind(|event| event.kind == "item").expect("an item");
+    let end = told.last().expect("an end");
+    assert_eq!((last.state, last.progress), (State::Running, shown));
+    assert_eq!((end.state, end.progress, shown.items_done), (State::Done, shown, shown.items));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
