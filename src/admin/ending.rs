@@ -33,6 +33,8 @@ const AGAIN: [Duration; 5] = [
 ];
 /// How long to wait when the store is away.
 const AWAY: Duration = Duration::from_secs(5);
+/// Bytes of names in a notification. Nextcloud refuses one of more than 4,000.
+const LONGEST: usize = 3600;
 /// How long a receiver may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -173,7 +175,7 @@ fn words(receipt: &Receipt, account: &str, language: &str) -> (String, String) {
         .filter(|item| gives || item.recipient == account)
         .map(|item| item.name.as_str())
         .collect();
-    let list = names.join(", ");
+    let list = listed(&names);
     let french = language.starts_with("fr");
     let subject = match (french, state, gives) {
         (true, State::Undone, _) => format!("Le transfert depuis {source} a été annulé"),
@@ -190,9 +192,31 @@ fn words(receipt: &Receipt, account: &str, language: &str) -> (String, String) {
     (subject, list)
 }
 
+/// Names with commas between them, as many as there is room for, and how many are left out.
+fn listed(names: &[&str]) -> String {
+    let mut list = String::new();
+    for (number, name) in names.iter().enumerate() {
+        if list.len() + name.len() > LONGEST {
+            list.push_str(&format!(", … (+{})", names.len() - number));
+            break;
+        }
+        list.push_str(if number == 0 { "" } else { ", " });
+        list.push_str(name);
+    }
+    list
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_notification_lists_what_there_is_room_for() {
+        assert_eq!(listed(&["Work", "Club"]), "Work, Club");
+        let long = "é".repeat(120);
+        let list = listed(&vec![long.as_str(); 1500]);
+        assert!(list.len() < 4000 && list.ends_with("é, … (+1486)"), "{list}");
+    }
 
     #[test]
     fn a_signature_is_over_time_and_body() {
