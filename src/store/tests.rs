@@ -219,23 +219,61 @@ async fn a_lease_has_one_holder_and_a_growing_number() {
     .await;
 }
 
+async fn make_transfer(store: &Store, id: &str, begins_at: i64, items: &[u32]) {
+    let new = transfers::NewTransfer {
+        id,
+        site: "demo",
+        state: "queued",
+        plan: "{}",
+        secrets: None,
+        by: "test",
+        once: None,
+        begins_at,
+        items,
+    };
+    store.make_transfer(&new).await.expect("a transfer");
+}
+
+#[tokio::test]
+async fn a_transfer_adds_up_and_its_journal_is_kept_by_item() {
+    each(|location, keys| async move {
+        let store = open(&location, keys).await;
+        make_transfer(&store, "one", 0, &[1, 2, 3]).await;
+        let claim = store.claim_transfer("w", Duration::from_secs(60), |_| 1).await;
+        let claim = claim.expect("the store").expect("something to do");
+        for (item, state, objects_done) in [(1, "done", 5), (2, "failed", 0), (3, "running", 2)] {
+            let (state, bytes_done) = (state.to_owned(), objects_done * 10);
+            let (outcome, error) = (None, None);
+            let row = transfers::ItemRow { item, state, objects_done, bytes_done, outcome, error };
+            store.set_item(&claim, &row).await.expect("to be kept");
+            store.write_line(&claim, item, "look", "before", "{}").await.expect("a line");
+        }
+        let standing = store.standing("one").await.expect("the store").expect("a transfer");
+        let expected = transfers::Standing {
+            state: "running".to_owned(),
+            objects_done: 7,
+            bytes_done: 70,
+            items_done: 1,
+            items_failed: 1,
+        };
+        assert_eq!(standing, expected);
+        assert_eq!(store.standing("other").await.expect("the store"), None);
+        let lines = async |item| {
+            let lines = store.journal("one", item).await.expect("a journal");
+            lines.iter().map(|line| line.item).collect::<Vec<_>>()
+        };
+        assert_eq!((lines(Some(2)).await, lines(None).await), (vec![2], vec![1, 2, 3]));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn of_each_ending_one_process_tells() {
     each(|location, keys| async move {
         let store = open(&location, keys).await;
-        let row = |id| transfers::NewTransfer {
-            id,
-            site: "demo",
-            state: "queued",
-            plan: "{}",
-            secrets: None,
-            by: "test",
-            once: None,
-            begins_at: if id == "works" { i64::MAX } else { 0 },
-            items: &[],
-        };
         for id in ["done", "waits", "declined", "works"] {
-            store.make_transfer(&row(id)).await.expect("a transfer");
+            let begins_at = if id == "works" { i64::MAX } else { 0 };
+            make_transfer(&store, id, begins_at, &[]).await;
         }
         let end = async |id: &str, state: &str| {
             let claim = store.claim_transfer("w", Duration::ZERO, |_| 9).await;
