@@ -1,8 +1,8 @@
 // Small questions to the page.
 
-/** In the page, laid out, and neither it nor what holds it hidden. */
+/** In the page, laid out, and neither it nor what holds it hidden, or inert as a navigation that is closed on phones. */
 export function visible(element: Element): boolean {
-  if (!element.isConnected) return false
+  if (!element.isConnected || element.closest('[inert]')) return false
   const shown = element.checkVisibility?.({ visibilityProperty: true, contentVisibilityAuto: true }) ?? true
   if (!shown) return false
   const { width, height } = element.getBoundingClientRect()
