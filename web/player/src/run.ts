@@ -75,10 +75,9 @@ export class Run {
   }
 
   private facts(): Facts {
-    const { targets } = this.loaded
     return personFacts(this.context.tag, this.context.cache, this.memory.progress, {
       flags: this.flags,
-      has: (name) => find(targets, name, {}, pageFacts(this.context.tag)) !== null,
+      has: (name) => !!this.find(name),
     })
   }
 
@@ -116,11 +115,11 @@ export class Run {
     if (step.wait && !(await until(() => holds(step.wait, this.facts()), WAIT, signal))) {
       if (signal.aborted || (await this.missing(step))) return
     }
-    const named = step.target && step.target !== 'none' ? step.target : null
-    if (!named) return this.present(step, null, signal)
-    const found = await this.look(step, named, signal)
+    const name = named(step)
+    if (!name) return this.present(step, null, signal)
+    const found = await this.look(step, name, signal)
     if (signal.aborted) return
-    this.report.missing(named, found?.candidate ?? -1, pageFacts(this.context.tag).apps)
+    this.report.missing(name, found?.candidate ?? -1, pageFacts(this.context.tag).apps)
     if (found) return this.present(step, found, signal)
     this.count('missing')
     if (!(await this.missing(step))) this.present(step, null, signal)
@@ -146,7 +145,7 @@ export class Run {
   /** Does what the policy says; false means: show it in the middle. */
   private async missing(step: Step, policy: Missing = step.missing ?? 'center'): Promise<boolean> {
     if (policy === 'center') return false
-    if (policy === 'skip') await this.show(following(this.loaded.tour, this.current, this.facts()))
+    if (policy === 'skip') await this.show(this.ahead())
     else if (policy === 'end') this.finish()
     else if (policy === 'ask') this.ask(step)
     else await this.show(policy)
@@ -159,18 +158,30 @@ export class Run {
     this.bubble.tell(
       ui.text('missing'),
       { text: ui.text('retry'), act: () => void this.show(this.current) },
-      { text: ui.text('skip'), kind: 'plain', act: () => void this.show(following(this.loaded.tour, this.current, this.facts())) },
+      this.skip(),
     )
+  }
+
+  private skip(): Button {
+    return { text: this.loaded.ui.text('skip'), kind: 'plain', act: () => void this.show(this.ahead()) }
+  }
+
+  /** The step behind this one, with the facts of now. */
+  private ahead(): string | null {
+    return following(this.loaded.tour, this.current, this.facts())
+  }
+
+  private position(): { at: number; of: number } {
+    return position(this.loaded.tour, this.trail, this.current, this.facts())
   }
 
   /** "One moment", with a way past it. */
   private wait(): void {
-    const { tour, ui } = this.loaded
-    const { at, of } = position(tour, this.trail, this.current, this.facts())
-    const skip: Button = { text: ui.text('skip'), kind: 'plain', act: () => void this.show(following(tour, this.current, this.facts())) }
+    const { ui } = this.loaded
+    const { at, of } = this.position()
     this.bubble.fill({
       title: ui.text('looking'), body: undefined, part: ui.text('part', { n: at, m: of }), done: at / of,
-      media: null, choices: [], more: [], buttons: [skip], close: () => this.pause(), root: webRoot(),
+      media: null, choices: [], more: [], buttons: [this.skip()], close: () => this.pause(), root: webRoot(),
     })
     this.appear()
     this.bubble.place(null, [], 'none')
@@ -185,7 +196,7 @@ export class Run {
   private present(step: Step, found: Found | null, signal: AbortSignal): void {
     this.fill(step)
     this.appear()
-    const { at, of } = position(this.loaded.tour, this.trail, this.current, this.facts())
+    const { at, of } = this.position()
     this.host.say(this.loaded.ui.text('step', { n: at, m: of }))
     this.count('shown')
     this.put(step, found)
@@ -204,8 +215,8 @@ export class Run {
   private fill(step: Step): void {
     const { tour, strings, ui } = this.loaded
     const now = this.facts()
-    const { at, of } = position(tour, this.trail, this.current, now)
-    const next = following(tour, this.current, now)
+    const { at, of } = this.position()
+    const next = this.ahead()
     const chapter = chapterOf(tour, this.current)
     const offered = choices(step, now)
     const advance = step.advance ?? ['next']
@@ -263,19 +274,19 @@ export class Run {
   private follow(step: Step, first: Found | null, signal: AbortSignal): void {
     let now = first?.element ?? null
     let lost = false
-    const name = step.target && step.target !== 'none' ? step.target : null
+    const name = named(step)
     const waits = (step.advance ?? []).filter((each): each is Exclude<Advance, string> => typeof each === 'object')
-    const seenVisible = new Set(waits.flatMap((each) => ('vanish' in each && this.has(each.vanish, step) ? [each.vanish] : [])))
+    const seenVisible = new Set(waits.flatMap((each) => ('vanish' in each && this.find(each.vanish, step) ? [each.vanish] : [])))
     const unwatch = watch(() => {
       if (signal.aborted) return
       if (!this.host.element.isConnected) document.body.append(this.host.element)
       for (const each of waits) {
-        if ('appear' in each && this.has(each.appear, step)) return this.next()
-        if ('vanish' in each && this.has(each.vanish, step)) seenVisible.add(each.vanish)
+        if ('appear' in each && this.find(each.appear, step)) return this.next()
+        if ('vanish' in each && this.find(each.vanish, step)) seenVisible.add(each.vanish)
         else if ('vanish' in each && seenVisible.has(each.vanish)) return this.next()
       }
       if (!name) return
-      const found = find(this.loaded.targets, name, step.with ?? {}, pageFacts(this.context.tag))
+      const found = this.find(name, step)
       const element = found?.element ?? null
       if (element === now && (element === null) === lost) return
       if (element) {
@@ -299,8 +310,9 @@ export class Run {
     })
   }
 
-  private has(name: string, step: Step): boolean {
-    return find(this.loaded.targets, name, step.with ?? {}, pageFacts(this.context.tag)) !== null
+  /** A target with the parameters of the step, where it is now. */
+  private find(name: string, step?: Step): Found | null {
+    return find(this.loaded.targets, name, step?.with ?? {}, pageFacts(this.context.tag))
   }
 
   /** The target went away under the bubble: say so, and offer to bring it back. */
@@ -317,7 +329,8 @@ export class Run {
     this.keep()
     for (const each of waits) if ('route' in each && matches(each.route, here)) return this.next()
     // The page changed under the step: its target is looked for on the new one.
-    if (step.target && step.target !== 'none' && !this.has(step.target, step)) this.bubble.tell(this.loaded.ui.text('looking'))
+    const name = named(step)
+    if (name && !this.find(name, step)) this.bubble.tell(this.loaded.ui.text('looking'))
   }
 
   /** What the person does on the page itself, not hidden from it. */
@@ -341,15 +354,14 @@ export class Run {
   }
 
   private hits(event: Event, name: string, step: Step): boolean {
-    const element = find(this.loaded.targets, name, step.with ?? {}, pageFacts(this.context.tag))?.element
+    const element = this.find(name, step)?.element
     return !!element && event.composedPath().includes(element)
   }
 
   /** The click may leave the page at once, so the next step is written down first. */
   private clicked(): void {
-    const from = this.current
-    const next = shown(this.loaded.tour, following(this.loaded.tour, from, this.facts()), this.facts())
-    if (next !== null) this.keep({ step: next, trail: [...this.trail, from], until: Date.now() + NAVIGATION })
+    const next = this.ahead()
+    if (next !== null) this.keep({ step: next, trail: [...this.trail, this.current], until: Date.now() + NAVIGATION })
     const { signal } = this.stop
     setTimeout(() => {
       if (!signal.aborted) this.next()
@@ -358,7 +370,7 @@ export class Run {
 
   private next(): void {
     this.count('next')
-    this.go(following(this.loaded.tour, this.current, this.facts()))
+    this.go(this.ahead())
   }
 
   private go(to: string | null): void {
@@ -485,13 +497,16 @@ export class Run {
   /** F6 from the bubble: to the target, or what can be focused in it, else to the page's content. */
   private toPage(): void {
     const step = stepOf(this.loaded.tour, this.current)
-    const target = step?.target && find(this.loaded.targets, step.target, step.with ?? {}, pageFacts(this.context.tag))?.element
+    const target = step?.target && this.find(step.target, step)?.element
     const focusable = 'a[href], button:not([disabled]), input, select, textarea, [tabindex]'
     const to = target && (target.matches(focusable) ? target : target.querySelector<HTMLElement>(focusable))
     if (to) to.focus()
     else (document.activeElement as HTMLElement | null)?.blur()
   }
 }
+
+/** The target of a step that has one. */
+const named = ({ target }: Step): string | undefined => (target === 'none' ? undefined : target)
 
 /** Wholly in the window, so that nothing needs to scroll. */
 function inside(element: HTMLElement): boolean {

@@ -3,8 +3,12 @@
 const HELP =
   'M11 18h2v-2h-2zm1-16a10 10 0 1 0 0 20 10 10 0 0 0 0-20m0 18a8 8 0 1 1 0-16 8 8 0 0 1 0 16m0-14a4 4 0 0 0-4 4h2a2 2 0 1 1 4 0c0 2-3 1.8-3 5h2c0-2.3 3-2.5 3-5a4 4 0 0 0-4-4'
 
+/** An outline as markup, also for `data:` addresses. */
+export const svg = (path: string): string =>
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="20" height="20" fill="currentColor" aria-hidden="true"><path d="${path}"/></svg>`
+
 /** A circled question mark. */
-export const helpIcon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="20" height="20" fill="currentColor" aria-hidden="true"><path d="${HELP}"/></svg>`
+export const helpIcon = svg(HELP)
 
 const STYLE = `:host{display:flex;flex:none;align-items:center}
 :host([data-alone]){position:fixed;inset-block-end:12px;inset-inline-end:12px;z-index:1500;border-radius:50%;background:var(--color-primary-element,#00679e)}

@@ -2,9 +2,9 @@
 // reads like its neighbours in every release. A framework that throws them away gets them again the
 // next time; nothing watches the page.
 
-import { helpIcon } from '../loader/button.ts'
+import { helpIcon, svg } from '../loader/button.ts'
 
-const overIcon = helpIcon.replace(/ d="[^"]*"/, ' d="M6 2h8v2H6v16h12v-6h2v8H4V2zm10.6 2.6L22 10l-5.4 5.4-1.4-1.4 3-3H10V9h8.2l-3-3z"')
+const overIcon = svg('M6 2h8v2H6v16h12v-6h2v8H4V2zm10.6 2.6L22 10l-5.4 5.4-1.4-1.4 3-3H10V9h8.2l-3-3z')
 
 export interface Entry {
   id: string

@@ -1,13 +1,11 @@
 // A few outlines; decoration only, their buttons have names.
 
-function icon(path: string): SVGSVGElement {
-  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
-  for (const [name, value] of Object.entries({ viewBox: '0 0 24 24', width: '20', height: '20', fill: 'currentColor', 'aria-hidden': 'true' }))
-    svg.setAttribute(name, value)
-  const shape = document.createElementNS('http://www.w3.org/2000/svg', 'path')
-  shape.setAttribute('d', path)
-  svg.append(shape)
-  return svg
+import { svg } from '../loader/button.ts'
+
+function icon(path: string): Element {
+  const parsed = document.createElement('template')
+  parsed.innerHTML = svg(path)
+  return parsed.content.firstElementChild as Element
 }
 
 export const cross = () => icon('M19 6.4 17.6 5 12 10.6 6.4 5 5 6.4l5.6 5.6L5 17.6 6.4 19l5.6-5.6 5.6 5.6 1.4-1.4-5.6-5.6z')
