@@ -228,6 +228,15 @@ impl Journal {
     }
 }
 
+// === impl Done ===
+
+impl Done {
+    /// What came of it.
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+}
+
 // === impl Doing ===
 
 impl Doing {

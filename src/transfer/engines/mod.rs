@@ -13,7 +13,7 @@ mod stream;
 pub(crate) use server_move::is_below;
 
 use super::effect::{Effect, Outcome, Over, Print};
-use super::journal::{Journal, Wishes};
+use super::journal::{Begun, Journal, Wishes};
 use super::model::{After, Check, Engine, Item, Plan, words};
 use super::site::{Who, World};
 use super::{Error, Halt};
@@ -123,9 +123,7 @@ fn recipients(plan: &Plan, engine: Engine) -> Vec<String> {
 impl<'a> Task<'a> {
     /// Does a step.
     pub async fn step(&mut self, step: &str, effect: Effect) -> Result<Outcome, Error> {
-        if self.wishes.halt() == Some(Halt::Pause) && self.journal.begun(step).is_none() {
-            return Err(Error::Halted(Halt::Pause));
-        }
+        self.may_go_on(step)?;
         self.journal.step(self.world, step, effect).await
     }
 
@@ -139,15 +137,50 @@ impl<'a> Task<'a> {
         over: Over,
     ) -> Result<Print, Error> {
         let look = Effect::Look { who, kind: item.kind, path: path.to_owned(), over };
-        match self.step(step, look).await? {
-            Outcome::Looked(print) => Ok(print),
-            _ => Err(Error::Conflict("the journal is not of this version".to_owned())),
+        looked(&self.step(step, look).await?)
+    }
+
+    /// Looks at what has become of something, and asks whether it is right. It is remembered only
+    /// then, so that what was put right by hand is seen when a failed item is tried again.
+    pub async fn verify<T>(
+        &mut self,
+        step: &str,
+        who: Who,
+        item: &Item,
+        path: &str,
+        over: Over,
+        is_right: impl FnOnce(Print) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.may_go_on(step)?;
+        let look = Effect::Look { who, kind: item.kind, path: path.to_owned(), over };
+        match self.journal.begin(step, look).await? {
+            Begun::Ended(outcome) => is_right(looked(&outcome)?),
+            Begun::Doing(doing) => {
+                let done = doing.perform(self.world).await?;
+                let verdict = is_right(looked(done.outcome())?)?;
+                self.journal.end(done).await?;
+                Ok(verdict)
+            }
         }
+    }
+
+    fn may_go_on(&self, step: &str) -> Result<(), Error> {
+        if self.wishes.halt() == Some(Halt::Pause) && self.journal.begun(step).is_none() {
+            return Err(Error::Halted(Halt::Pause));
+        }
+        Ok(())
     }
 
     /// The source.
     pub fn source(&self) -> Who {
         Who::here(&self.plan.request.source)
+    }
+}
+
+fn looked(outcome: &Outcome) -> Result<Print, Error> {
+    match outcome {
+        Outcome::Looked(print) => Ok(print.clone()),
+        _ => Err(Error::Conflict("the journal is not of this version".to_owned())),
     }
 }
 

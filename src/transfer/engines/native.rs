@@ -117,8 +117,10 @@ pub(super) async fn hand_over(
         let mark = Effect::Favourites { who: recipient.clone(), paths: paths.collect() };
         task.step("favourites", mark).await?;
     }
-    let after = task.look("after", recipient, item, &item.destination, Over::Ids).await?;
-    Ok(Handed { check: compare(&before, &after, Over::Ids)?, lost: Vec::new(), to: None })
+    let is_right = |after: super::Print| compare(&before, &after, Over::Ids);
+    let check =
+        task.verify("after", recipient, item, &item.destination, Over::Ids, is_right).await?;
+    Ok(Handed { check, lost: Vec::new(), to: None })
 }
 
 /// Takes back what was offered and not carried out, where a person does not want to go on.

@@ -38,8 +38,9 @@ pub(super) async fn hand_over(task: &mut Task<'_>, item: &Item) -> Result<Handed
         let publish = Effect::Publish { owner: recipient.clone(), uri: item.destination.clone() };
         task.step("publish", publish).await?;
     }
-    let after = task.look("after", recipient, item, &item.destination, Over::Ids).await?;
-    let check = compare(&before, &after, Over::Ids)?;
+    let is_right = |after: super::Print| compare(&before, &after, Over::Ids);
+    let check =
+        task.verify("after", recipient, item, &item.destination, Over::Ids, is_right).await?;
     meetings::rehome(task, item, &item.destination).await?;
     Ok(Handed { check, lost: Vec::new(), to: None })
 }

@@ -35,8 +35,9 @@ pub(super) async fn hand_over(task: &mut Task<'_>, item: &Item) -> Result<Handed
     };
     let uri = uri_of(&effect).unwrap_or_else(|| item.destination.clone());
     task.step("rewrite", effect).await?;
-    let after = task.look("after", Who::here(&item.recipient), item, &uri, Over::Ids).await?;
-    let check = compare(&before, &after, Over::Ids)?;
+    let recipient = Who::here(&item.recipient);
+    let is_right = |after: super::Print| compare(&before, &after, Over::Ids);
+    let check = task.verify("after", recipient, item, &uri, Over::Ids, is_right).await?;
     meetings::rehome(task, item, &uri).await?;
     Ok(Handed { check, lost, to: Some(uri) })
 }

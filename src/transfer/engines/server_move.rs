@@ -100,17 +100,19 @@ async fn verify(
     recipient: Who,
     before: &Print,
 ) -> Result<Check, Error> {
-    let after = task.look("after", recipient.clone(), item, &item.destination, Over::Top).await?;
-    let differs = match compare(before, &after, Over::Top) {
+    let (who, path) = (recipient.clone(), &item.destination);
+    let is_same = |after: Print| compare(before, &after, Over::Top);
+    let differs = match task.verify("after", who, item, path, Over::Top, is_same).await {
         Err(error @ Error::Mismatch(_)) => error,
         check => return check,
     };
-    let all = task.look("all", recipient, item, &item.destination, Over::Names).await?;
-    if (all.count, all.size) != (item.count, item.size) {
-        return Err(differs);
-    }
-    let planned = Print { count: item.count, size: item.size, ..all.clone() };
-    let check = compare(&planned, &all, Over::Names)?;
+    let is_as_planned = |all: Print| {
+        if (all.count, all.size) != (item.count, item.size) {
+            return Err(differs);
+        }
+        compare(&all, &all, Over::Names)
+    };
+    let check = task.verify("all", recipient, item, path, Over::Names, is_as_planned).await?;
     Ok(Check { over: words::CHECKED_MUCH.to_owned(), ..check })
 }
 

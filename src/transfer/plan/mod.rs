@@ -197,7 +197,11 @@ impl Draft<'_> {
                           and shared on only where Passeur is registered as an external app";
             self.block(BlockCode::NoAccess, detail);
         }
-        if !self.source.enabled && self.items.iter().any(|item| item.kind.is_node()) {
+        let has_database = self.world.site.access.database.is_some();
+        if !self.source.enabled
+            && !has_database
+            && self.items.iter().any(|item| item.kind.is_node())
+        {
             self.warnings.push(words::DISABLED_SOURCE.to_owned());
         }
     }
