@@ -74,6 +74,10 @@ async fn put_back(
         if !matches!(stuck.get(item), Some(None)) {
             continue;
         }
+        // What is stuck may lie in the helper folder: it stays within reach, for another try.
+        if is_helper(*item, effect(known)) && stuck.values().any(Option::is_some) {
+            continue;
+        }
         match journal.revert(world, step, known, part).await {
             Ok(()) => {}
             Err(error) if error.stops_all() => return Err(error),
@@ -102,6 +106,11 @@ async fn say(
         transfers.set(claim, item, state, None, error).await?;
     }
     Ok(())
+}
+
+/// Whether a step of the transfer itself made the way that items take.
+fn is_helper(item: u32, effect: &Effect) -> bool {
+    item == 0 && matches!(effect, Effect::MakeFolder { .. } | Effect::ShareFolder { .. })
 }
 
 fn effect(known: &Known) -> &Effect {

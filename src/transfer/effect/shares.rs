@@ -4,6 +4,8 @@
 //! looked at as the new owner; where it is not theirs, it is made again with the same rights. No
 //! call here mails anybody; shares by mail and to other instances exist by a message, and end.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Outcome, Who, World};
@@ -12,6 +14,11 @@ use crate::transfer::model::{ShareKind, ShareOutcome, words};
 
 /// Everything that may be done with a folder: read, update, create, delete, share.
 const ALL: u32 = 31;
+
+/// How often a share is made again of which the other account gets nothing, and how long a transfer
+/// waits then.
+const SHARE_TRIES: u32 = 3;
+const SHARE_PAUSE: Duration = Duration::from_secs(30);
 
 /// A share, as far as it can be made again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,32 +72,49 @@ pub(super) async fn share_folder(
     with: &str,
 ) -> Result<Outcome, Error> {
     let ocs = world.ocs(&Who::here(owner))?;
-    let share = match folder_share(&ocs, path, with).await? {
-        Some(share) => share,
-        None => {
-            let new = NewShare {
-                path,
-                share_type: ShareType::User,
-                share_with: with,
-                permissions: Some(ALL),
-                expiration: None,
-                label: None,
-                note: None,
-                password: None,
-                attributes: None,
-            };
-            ocs.create_share(&new).await?
+    for _ in 0..SHARE_TRIES {
+        let share = match folder_share(&ocs, path, with).await? {
+            Some(share) => share,
+            None => ocs.create_share(&to_account(path, with)).await?,
+        };
+        let target = share.file_target.clone().unwrap_or_else(|| path.to_owned());
+        if is_mounted(world, with, &target).await? {
+            return Ok(Outcome::Shared { id: share.id, target });
         }
-    };
-    let target = share.file_target.unwrap_or_else(|| path.to_owned());
-    let seen = world.dav(&Who::here(with))?;
-    let at = crate::transfer::site::file(with, &target)?;
-    if seen.find(&at, &[crate::nextcloud::properties::FILE_ID]).await?.is_none() {
         // Where accounts have to accept shares.
-        let as_with = world.ocs(&Who::here(with))?;
-        as_with.accept_share(&share.id).await?;
+        match world.ocs(&Who::here(with))?.accept_share(&share.id).await {
+            Err(error) if error.is_not_found() => {}
+            accepted => accepted?,
+        }
+        if is_mounted(world, with, &target).await? {
+            return Ok(Outcome::Shared { id: share.id, target });
+        }
+        // An account gets what is shared by an event within the instance, which may fail (a locked
+        // database) while the share stays. Only another share makes another event.
+        ocs.delete_share(&share.id).await?;
     }
-    Ok(Outcome::Shared { id: share.id, target })
+    let why = format!("{with} does not get the folder {path} that {owner} shares");
+    Err(Error::Later { after: SHARE_PAUSE, why, in_vain: true })
+}
+
+fn to_account<'a>(path: &'a str, with: &'a str) -> NewShare<'a> {
+    NewShare {
+        path,
+        share_type: ShareType::User,
+        share_with: with,
+        permissions: Some(ALL),
+        expiration: None,
+        label: None,
+        note: None,
+        password: None,
+        attributes: None,
+    }
+}
+
+async fn is_mounted(world: &World, with: &str, target: &str) -> Result<bool, Error> {
+    let at = crate::transfer::site::file(with, target)?;
+    let seen = world.dav(&Who::here(with))?;
+    Ok(seen.find(&at, &[crate::nextcloud::properties::FILE_ID]).await?.is_some())
 }
 
 /// Ends such a share.

@@ -9,10 +9,10 @@ use futures_util::TryStreamExt as _;
 use super::hand_over::tree;
 use super::world::{World, calendar, put, until_over};
 use crate::demo::{Harm, Trouble};
-use crate::nextcloud::inventory;
+use crate::nextcloud::{Credentials, inventory};
 use crate::store;
 use crate::store::transfers::NewTransfer;
-use crate::transfer::model::{Id, Request, State};
+use crate::transfer::model::{Id, Request, State, words};
 use crate::transfer::{Error, Fault, Transfers};
 
 async fn started(world: &World, when: Option<&str>) -> Id {
@@ -338,4 +338,66 @@ async fn what_failed_is_undone() {
     assert!(left.iter().any(|line| line.contains("Work/a.txt")), "{left:?}");
     let there = tree(&world, "bob", "").await;
     assert!(!there.iter().any(|line| line.contains(".passeur-")), "{there:?}");
+}
+
+/// The share of the helper folder, as the journal has it.
+async fn helper_share(world: &World, id: Id) -> u64 {
+    let lines = world.store.journal(&id.to_string(), None).await.expect("a journal");
+    let shared = lines.iter().find(|line| line.step == "share/bob" && line.phase == "after");
+    let shared: serde_json::Value =
+        serde_json::from_str(&shared.expect("a share").body).expect("an outcome");
+    shared["id"].as_str().and_then(|id| id.parse().ok()).expect("an id")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_share_that_reaches_nobody_is_made_again() {
+    let mut ids = Vec::new();
+    for unseen in [0, 2] {
+        let world = World::bare().await;
+        let nothing = Harm::Status(http::StatusCode::NOT_FOUND);
+        let look = Trouble::new("PROPFIND", "/files/alice/.passeur-", nothing);
+        world.demo.stand_in.trouble(look.times(unseen));
+        let id = started(&world, None).await;
+        let transfers = world.transfers(None);
+        let state = until_over(&transfers, id).await;
+        assert_eq!(state, State::Done, "{:#?}", transfers.receipt("demo", id).await);
+        ids.push(helper_share(&world, id).await);
+        assert_eq!(world.undo(id).await, State::Undone);
+    }
+    assert_eq!(ids[0] + 1, ids[1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_undone_stays_within_reach() {
+    let world = World::bare().await;
+    let id = started(&world, None).await;
+    assert_eq!(until_over(&world.transfers(None), id).await, State::Done);
+    // In the helper folder already, and not on to the source.
+    let refuse = Harm::Status(http::StatusCode::NOT_FOUND);
+    world.demo.stand_in.trouble(Trouble::new("MOVE", "/alice/.passeur-", refuse).times(100));
+    assert_eq!(world.undo(id).await, State::UndoFailed);
+    world.demo.stand_in.clear_troubles();
+    let there = tree(&world, "bob", "").await;
+    assert!(there.iter().any(|line| line.contains(".passeur-")), "{there:?}");
+    assert_eq!(world.undo(id).await, State::Undone);
+    let left = tree(&world, "alice", "").await;
+    assert!(left.iter().any(|line| line.contains("Work/a.txt")), "{left:?}");
+    let there = tree(&world, "bob", "").await;
+    assert!(!there.iter().any(|line| line.contains(".passeur-")), "{there:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disabled_source_loses_shares_only_without_the_database() {
+    let by_database = World::bare().await.with_database().await;
+    for (world, is_told) in [(World::bare().await, true), (by_database, false)] {
+        put(&world.dav("alice"), "alice", "/Work/a.txt", "a").await;
+        let (uid, password) = ("admin".into(), "admin-ferry".into());
+        let admin = Credentials::AppPassword { uid, password };
+        let admin = world.demo.instance.acting("admin", &admin).ocs();
+        admin.set_enabled("alice", false).await.expect("to be disabled");
+        let request = Request::all("alice", "bob");
+        let plan = world.transfers(None).plan("demo", request).await.expect("a plan");
+        let told = plan.warnings.iter().any(|warning| warning == words::DISABLED_SOURCE);
+        assert_eq!(told, is_told, "{:?}", plan.warnings);
+    }
 }
