@@ -318,8 +318,9 @@ fn cookie(headers: &HeaderMap) -> Option<SecretString> {
 fn page() -> Response<Body> {
     let mut response = Response::new(Body::from(BEGIN));
     let headers = response.headers_mut();
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; \
-                  frame-ancestors 'none'; base-uri 'none'";
+    // No `form-action`: it would also bar the way on, which may lead through a sign-in elsewhere.
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; \
+                  base-uri 'none'";
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("content-security-policy", HeaderValue::from_static(policy));
