@@ -56,6 +56,9 @@ impl Transfers {
         let (this, site) = (Arc::clone(self), site.to_owned());
         async_stream::try_stream! {
             let mut seq = i64::try_from(seq).unwrap_or(i64::MAX);
+            // The end is written down before it is told: it is waited for once more, and not for
+            // ever, as the process that was to tell it may have died.
+            let (mut ended, mut waited) = (false, false);
             loop {
                 let over = this.state(&site, id).await?.is_over();
                 let told = this.store.told(&id.to_string(), seq).await?;
@@ -65,12 +68,14 @@ impl Transfers {
                     let mut event: Event = serde_json::from_str(&body)?;
                     event.seq = u64::try_from(number).unwrap_or_default();
                     event.at = plan::stamp(at / 1000);
+                    ended = event.state.is_over();
                     yield event;
                 }
-                if none && over {
+                if none && over && (ended || waited) {
                     break;
                 }
                 if none {
+                    waited = over;
                     // Another process may be the one that tells.
                     let _ = tokio::time::timeout(Duration::from_secs(1), this.told.notified()).await;
                 }
