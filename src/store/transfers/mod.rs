@@ -1,6 +1,6 @@
 //! Transfers as rows: plans, jobs and items, as people ask for them and see them. What a worker
-//! writes is in `work`. Bodies are JSON that [`crate::transfer`] understands; the store does not look
-//! into them.
+//! writes is in `work`, who tells of an end in `endings`. Bodies are JSON that [`crate::transfer`]
+//! understands; the store does not look into them.
 
 mod endings;
 mod work;
@@ -9,9 +9,6 @@ use sqlx::Row as _;
 
 pub use work::{Claim, Ending, Line};
 
-/// `state, objects_done, bytes_done, items_done, items_failed` of a transfer.
-type StandingColumns = (String, i64, i64, i64, i64);
-
 use super::{Error, Sealed, Store, now, on};
 
 /// `plan, secrets_key, secrets, expires_at` of a plan.
@@ -19,6 +16,9 @@ type PlanColumns = (String, Option<String>, Option<Vec<u8>>, i64);
 
 /// `item, state, objects_done, bytes_done, outcome, error` of an item.
 type ItemColumns = (i64, String, i64, i64, Option<String>, Option<String>);
+
+/// `state, objects_done, bytes_done, items_done, items_failed` of a transfer.
+type StandingColumns = (String, i64, i64, i64, i64);
 
 /// A plan that may be started.
 #[derive(Clone, Debug)]

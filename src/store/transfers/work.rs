@@ -253,10 +253,10 @@ impl Store {
         );
         let rows: Vec<(i64, i64, String, String, String)> = on!(self.engine, writer => |pool| {
             sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(id)
-            .bind(item.map_or(-1, i64::from))
-            .fetch_all(pool)
-            .await
+                .bind(id)
+                .bind(item.map_or(-1, i64::from))
+                .fetch_all(pool)
+                .await
         })?;
         let line = |(seq, item, step, phase, body)| {
             let item = u32::try_from(item).map_err(|_| Error::Row("transfer_journal"))?;
