@@ -147,6 +147,25 @@ async fn the_smallest_calls_hand_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_makes_no_sense_is_no_fault_of_ours() {
+    let stage = Stage::start(|_| ()).await;
+    let all = |source: &str, recipient: &str| json!({ "source": source, "recipient": recipient });
+    let above = json!({
+        "source": "alice", "recipient": "bob", "selection": { "include": ["/../secret"] }
+    });
+    for (request, status, named) in [
+        (all("alice", "alice"), 422, "same_account"),
+        (all("nobody", "bob"), 422, "unknown_account"),
+        (all("alice", "nobody"), 422, "unknown_account"),
+        (above, 400, "bad_request"),
+    ] {
+        let path = "/api/v1/sites/demo/plans";
+        let (told, problem) = stage.host(Method::POST, path, &request.to_string()).await;
+        assert_eq!((told, code(&problem)), (status, named), "{request}: {problem}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_who_knows_the_password_moves_data_at_a_spaces_door() {
     let stage = Stage::start(|_| {}).await;
     let hash = stage.plan().await;

@@ -103,6 +103,10 @@ impl From<Error> for Problem {
             Error::UnknownAccount(_) => {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_account", detail)
             }
+            Error::SameAccount => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "same_account", detail)
+            }
+            Error::SamePerson => Problem::forbidden("same_person", detail),
             Error::Invalid { .. } => Problem::bad("bad_request", detail),
             Error::Stale(_) => Problem::new(StatusCode::CONFLICT, "stale_plan", detail),
             Error::Blocked(blocking) => {
@@ -114,6 +118,10 @@ impl From<Error> for Problem {
             Error::Conflict(_) => Problem::new(StatusCode::CONFLICT, "conflict", detail),
             Error::Instance(error) => error.into(),
             Error::Store(error) => error.into(),
+            Error::Database(error) => {
+                tracing::warn!(error = crate::upstream::causes(&error), "the site's database");
+                Problem::new(StatusCode::BAD_GATEWAY, "database", detail)
+            }
             Error::Later { after, .. } => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "later", detail).after(after)
             }
